@@ -1,0 +1,151 @@
+-- The tool's own records. Runs with search_path set to scrybe_keys; the schema itself exists by then.
+
+CREATE TABLE binding (
+    only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    environment  text NOT NULL CHECK (environment IN ('development', 'staging', 'production')),
+    provider     text NOT NULL CHECK (provider IN ('aws', 'local', 'dev')),
+    account      text,
+    region       text,
+    key_arn      text,
+    sandbox      boolean NOT NULL DEFAULT false,
+    bound_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    bound_by     text NOT NULL
+);
+
+-- What the application's DEK table does not hold, by its row id.
+CREATE TABLE dek (
+    dek_id          text PRIMARY KEY,
+    organization_id text NOT NULL,
+    key_version     integer NOT NULL,
+    status          text NOT NULL CHECK (status IN ('ACTIVE', 'RETIRED', 'COMPROMISED', 'DESTROYED')),
+    purpose         text NOT NULL DEFAULT 'PHI' CHECK (purpose IN ('PHI', 'AUDIT', 'BACKUP')),
+    algorithm       text NOT NULL DEFAULT 'AES_256_GCM',
+    key_arn         text,
+    material_id     text,
+    fingerprint     text,
+    run_id          uuid,
+    recorded_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    status_since    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX dek_organization ON dek (organization_id, key_version);
+
+-- A job: one rotate, re-encrypt or revert over one or more organizations.
+CREATE TABLE job (
+    job_id       uuid PRIMARY KEY,
+    kind         text NOT NULL CHECK (kind IN ('rotate', 're-encrypt', 'revert')),
+    -- running: someone works on it or died doing so (the advisory lock tells); the others are final.
+    state        text NOT NULL CHECK (state IN ('running', 'done', 'cancelled', 'superseded', 'failed')),
+    -- What makes two commands the same job: kind, organizations, models, options that change the result.
+    scope        text NOT NULL,
+    options      text NOT NULL,
+    reason       text NOT NULL,
+    run_id       uuid NOT NULL,
+    actor        text NOT NULL,
+    cancel_asked boolean NOT NULL DEFAULT false,
+    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    runner       text,
+    touched_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at     timestamptz,
+    stop_reason  text,
+    census       text
+);
+CREATE INDEX job_created ON job (created_at);
+CREATE UNIQUE INDEX job_one_running_per_scope ON job (scope) WHERE state = 'running';
+
+-- One organization's part of a job, in life order: pending, moving, moved, settled; or refused, superseded.
+CREATE TABLE job_organization (
+    job_id            uuid NOT NULL REFERENCES job ON DELETE CASCADE,
+    organization_id   text NOT NULL,
+    ordinal           integer NOT NULL,
+    state             text NOT NULL CHECK (state IN ('pending', 'moving', 'moved', 'settled', 'refused', 'superseded')),
+    target_dek        text,
+    target_version    integer,
+    previous_dek      text,
+    previous_version  integer,
+    -- True when this job made the target active (rotate, revert); false when it found it so.
+    flipped           boolean NOT NULL DEFAULT false,
+    flipped_at        timestamptz,
+    moved_at          timestamptz,
+    settled_at        timestamptz,
+    rows_estimated    bigint NOT NULL DEFAULT 0,
+    rows_visited      bigint NOT NULL DEFAULT 0,
+    cells_moved       bigint NOT NULL DEFAULT 0,
+    cells_late        bigint NOT NULL DEFAULT 0,
+    bytes_moved       bigint NOT NULL DEFAULT 0,
+    dark_cell_seconds double precision NOT NULL DEFAULT 0,
+    problem_code      text,
+    problem           text,
+    PRIMARY KEY (job_id, organization_id)
+);
+
+-- A range of one table's keys for one organization: (lower, upper], open at NULL; done up to `reached`.
+CREATE TABLE job_chunk (
+    job_id          uuid NOT NULL,
+    organization_id text NOT NULL,
+    chunk           integer NOT NULL,
+    table_name      text NOT NULL,
+    lower_key       text,
+    upper_key       text,
+    reached         text,
+    done            boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (job_id, organization_id, chunk),
+    FOREIGN KEY (job_id, organization_id) REFERENCES job_organization ON DELETE CASCADE
+);
+
+-- Cells that could not be moved, by name. Never contents.
+CREATE TABLE quarantine (
+    job_id          uuid NOT NULL REFERENCES job ON DELETE CASCADE,
+    organization_id text NOT NULL,
+    table_name      text NOT NULL,
+    column_name     text NOT NULL,
+    row_id          text NOT NULL,
+    reason          text NOT NULL,
+    found_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job_id, table_name, column_name, row_id)
+);
+
+-- The audit chain. Appended only by audit_append, which takes the one-row head first: it cannot fork.
+CREATE TABLE audit (
+    seq           bigint PRIMARY KEY,
+    at            timestamptz NOT NULL,
+    event         text NOT NULL,
+    phase         text NOT NULL CHECK (phase IN ('intent', 'outcome', 'note')),
+    intent_id     uuid,
+    run_id        uuid NOT NULL,
+    actor         text NOT NULL,
+    subject       text NOT NULL,
+    -- Fixed text made by the client: hashed as it is.
+    body          text NOT NULL,
+    previous_hash text NOT NULL,
+    hash          text NOT NULL UNIQUE
+);
+CREATE INDEX audit_intent ON audit (intent_id) WHERE intent_id IS NOT NULL;
+CREATE TABLE audit_head (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    seq      bigint NOT NULL,
+    hash     text NOT NULL
+);
+INSERT INTO audit_head (seq, hash) VALUES (0, repeat('0', 64));
+
+-- hash = sha256 over the fields below joined by newlines, times as UTC microseconds since the epoch.
+CREATE FUNCTION audit_append(
+    p_event text, p_phase text, p_intent uuid, p_run uuid, p_actor text, p_subject text, p_body text
+) RETURNS TABLE (seq bigint, hash text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, scrybe_keys, pg_temp AS $$
+DECLARE
+    v_seq bigint;
+    v_previous text;
+    v_at timestamptz := clock_timestamp();
+    v_hash text;
+BEGIN
+    UPDATE scrybe_keys.audit_head h SET seq = h.seq + 1 RETURNING h.seq, h.hash INTO STRICT v_seq, v_previous;
+    v_hash := encode(sha256(convert_to(concat_ws(E'\n',
+        'scrybe-keys audit v1', v_seq::text, (extract(epoch FROM v_at) * 1000000)::bigint::text,
+        p_event, p_phase, coalesce(p_intent::text, '-'), p_run::text, p_actor, p_subject,
+        p_body, v_previous), 'UTF8')), 'hex');
+    INSERT INTO scrybe_keys.audit (seq, at, event, phase, intent_id, run_id, actor, subject, body, previous_hash, hash)
+    VALUES (v_seq, v_at, p_event, p_phase, p_intent, p_run, p_actor, p_subject, p_body, v_previous, v_hash);
+    UPDATE scrybe_keys.audit_head h SET hash = v_hash;
+    RETURN QUERY SELECT v_seq, v_hash;
+END $$;
+REVOKE ALL ON FUNCTION audit_append(text, text, uuid, uuid, text, text, text) FROM PUBLIC;

@@ -1,0 +1,9 @@
+//! Every line of SQL. Identifiers from the data map are quoted by `quote`; values are always parameters.
+
+mod connect;
+mod error;
+mod quote;
+
+pub use connect::Session;
+pub use error::{DbError, DbErrorKind};
+pub use quote::{ident, table};

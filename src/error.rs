@@ -1,0 +1,116 @@
+//! What can go wrong, as the operator meets it: one `Failure`, made from each room's own error type.
+//!
+//! A room's error says what happened and knows no flag. The one exhaustive match per room in this
+//! file adds the exit code and the hints (the next command to type), so a new variant does not compile until someone
+//! has thought of advice. The source chain is printed once, by `ui`. Never key bytes, plaintext or a password here.
+
+use crate::exit::Exit;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A refusal or fault, ready to be printed: what, why, and what to type next.
+pub struct Failure {
+    /// Exit code of the process when this ends it.
+    pub exit: Exit,
+    /// Stable kebab-case name for scripts, e.g. `wrong-binding`.
+    pub code: &'static str,
+    /// A lower-case fragment without full stop.
+    pub message: String,
+    /// Where it was learned; printed as a chain.
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Next commands or settings, most useful first.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with no source and no hint yet.
+    pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Failure {
+        Failure { exit, code, message: message.into(), source: None, hints: Vec::new() }
+    }
+
+    /// A wrong command line or configuration (exit 2).
+    pub fn usage(code: &'static str, message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Usage, code, message)
+    }
+
+    /// A world that is not as the request assumes (exit 5).
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Conflict, code, message)
+    }
+
+    /// A fault of the tool itself (exit 1).
+    pub fn internal(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Internal, "internal", message)
+    }
+
+    /// Adds the next command to type.
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Keeps where it was learned.
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Failure {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Puts what was being done before the message: `while reading chunk 3: …`.
+    pub fn during(mut self, what: impl fmt::Display) -> Failure {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// The messages of the source chain, outermost first.
+    pub fn chain(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut next: Option<&(dyn StdError + 'static)> = match &self.source {
+            Some(source) => Some(&**source),
+            None => None,
+        };
+        while let Some(error) = next {
+            all.push(error.to_string());
+            next = error.source();
+        }
+        all.dedup();
+        all
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl From<crate::core::kms::KmsError> for Failure {
+    fn from(error: crate::core::kms::KmsError) -> Failure {
+        use crate::core::kms::KmsErrorKind as K;
+        let (exit, code, hint) = match error.kind {
+            K::Denied => (Exit::Denied, "kms-denied", "the caller lacks a permission on this key: compare `scrybe-keys context` with the key policy"),
+            K::NoCredentials => (Exit::Denied, "kms-no-credentials", "give AWS credentials (environment, profile or role), then `scrybe-keys context`"),
+            K::ExpiredCredentials => (Exit::Denied, "kms-expired-credentials", "renew the AWS session, then run the same command again"),
+            K::NotFound => (Exit::Conflict, "kms-not-found", "is this the right --region, --key and AWS account? `scrybe-keys context` shows all three"),
+            K::KeyUnusable => (Exit::Conflict, "kms-key-unusable", "`scrybe-keys health` shows the key's state; enable the key in KMS or choose another with --key"),
+            K::WrongKey => (Exit::Conflict, "kms-wrong-key", "the ciphertext was made under another CMK: check --key and --region with `scrybe-keys context`"),
+            K::InvalidCiphertext => (Exit::Conflict, "kms-invalid-ciphertext", "this KMS did not make this wrapping, or the encryption context differs: `scrybe-keys context`"),
+            K::AlreadyExists => (Exit::Conflict, "kms-already-exists", "choose another name, or look at what has it with `scrybe-keys context`"),
+            K::LimitExceeded => (Exit::Conflict, "kms-limit", "this is a hard limit of KMS: trying again does not help"),
+            K::Unsupported => (Exit::Conflict, "kms-unsupported", "this provider cannot do it: `scrybe-keys context` shows which one is in use"),
+            K::Invalid => (Exit::Usage, "kms-invalid-request", "correct the value named above"),
+            K::Throttled => (Exit::Unreachable, "kms-throttled", "KMS limits the request rate: run the same command again in a minute"),
+            K::Unreachable => (Exit::Unreachable, "kms-unreachable", "check the network and the endpoint with `scrybe-keys context`, then run the same command again"),
+            K::Unknown => (Exit::Unreachable, "kms-error", "run the same command again with -vv to see the request"),
+            K::StoreInUse => (Exit::Conflict, "local-kms-in-use", "another process owns the embedded KMS: talk to its endpoint with --kms aws and AWS_ENDPOINT_URL"),
+            K::StoreBroken => (Exit::Integrity, "local-kms-broken", "restore the embedded KMS state file from a copy; nothing was written"),
+        };
+        let message = error.to_string();
+        Failure { exit, code, message, source: None, hints: vec![hint.to_owned()] }
+    }
+}
