@@ -38,7 +38,8 @@ pub struct Outcome {
 impl Outcome {
     /// A finished outcome from a report: exit 0, nothing changed, no problems.
     pub fn done(data: impl serde::Serialize, text: impl Into<String>) -> Result<Outcome, Failure> {
-        let data = serde_json::to_value(data).map_err(|e| Failure::internal("a report could not be written as JSON").caused_by(e))?;
+        let data = serde_json::to_value(data)
+            .map_err(|e| Failure::internal("a report could not be written as JSON").caused_by(e))?;
         Ok(Outcome { exit: Exit::Done, changed: false, data, problems: Vec::new(), text: text.into(), failure: None })
     }
 }

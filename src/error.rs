@@ -93,22 +93,74 @@ impl From<crate::core::kms::KmsError> for Failure {
     fn from(error: crate::core::kms::KmsError) -> Failure {
         use crate::core::kms::KmsErrorKind as K;
         let (exit, code, hint) = match error.kind {
-            K::Denied => (Exit::Denied, "kms-denied", "the caller lacks a permission on this key: compare `scrybe-keys context` with the key policy"),
-            K::NoCredentials => (Exit::Denied, "kms-no-credentials", "give AWS credentials (environment, profile or role), then `scrybe-keys context`"),
-            K::ExpiredCredentials => (Exit::Denied, "kms-expired-credentials", "renew the AWS session, then run the same command again"),
-            K::NotFound => (Exit::Conflict, "kms-not-found", "is this the right --region, --key and AWS account? `scrybe-keys context` shows all three"),
-            K::KeyUnusable => (Exit::Conflict, "kms-key-unusable", "`scrybe-keys health` shows the key's state; enable the key in KMS or choose another with --key"),
-            K::WrongKey => (Exit::Conflict, "kms-wrong-key", "the ciphertext was made under another CMK: check --key and --region with `scrybe-keys context`"),
-            K::InvalidCiphertext => (Exit::Conflict, "kms-invalid-ciphertext", "this KMS did not make this wrapping, or the encryption context differs: `scrybe-keys context`"),
-            K::AlreadyExists => (Exit::Conflict, "kms-already-exists", "choose another name, or look at what has it with `scrybe-keys context`"),
-            K::LimitExceeded => (Exit::Conflict, "kms-limit", "this is a hard limit of KMS: trying again does not help"),
-            K::Unsupported => (Exit::Conflict, "kms-unsupported", "this provider cannot do it: `scrybe-keys context` shows which one is in use"),
+            K::Denied => (
+                Exit::Denied,
+                "kms-denied",
+                "the caller lacks a permission on this key: compare `scrybe-keys context` with the key policy",
+            ),
+            K::NoCredentials => (
+                Exit::Denied,
+                "kms-no-credentials",
+                "give AWS credentials (environment, profile or role), then `scrybe-keys context`",
+            ),
+            K::ExpiredCredentials => {
+                (Exit::Denied, "kms-expired-credentials", "renew the AWS session, then run the same command again")
+            }
+            K::NotFound => (
+                Exit::Conflict,
+                "kms-not-found",
+                "is this the right --region, --key and AWS account? `scrybe-keys context` shows all three",
+            ),
+            K::KeyUnusable => (
+                Exit::Conflict,
+                "kms-key-unusable",
+                "`scrybe-keys health` shows the key's state; enable the key in KMS or choose another with --key",
+            ),
+            K::WrongKey => (
+                Exit::Conflict,
+                "kms-wrong-key",
+                "the ciphertext was made under another CMK: check --key and --region with `scrybe-keys context`",
+            ),
+            K::InvalidCiphertext => (
+                Exit::Conflict,
+                "kms-invalid-ciphertext",
+                "this KMS did not make this wrapping, or the encryption context differs: `scrybe-keys context`",
+            ),
+            K::AlreadyExists => (
+                Exit::Conflict,
+                "kms-already-exists",
+                "choose another name, or look at what has it with `scrybe-keys context`",
+            ),
+            K::LimitExceeded => {
+                (Exit::Conflict, "kms-limit", "this is a hard limit of KMS: trying again does not help")
+            }
+            K::Unsupported => (
+                Exit::Conflict,
+                "kms-unsupported",
+                "this provider cannot do it: `scrybe-keys context` shows which one is in use",
+            ),
             K::Invalid => (Exit::Usage, "kms-invalid-request", "correct the value named above"),
-            K::Throttled => (Exit::Unreachable, "kms-throttled", "KMS limits the request rate: run the same command again in a minute"),
-            K::Unreachable => (Exit::Unreachable, "kms-unreachable", "check the network and the endpoint with `scrybe-keys context`, then run the same command again"),
+            K::Throttled => (
+                Exit::Unreachable,
+                "kms-throttled",
+                "KMS limits the request rate: run the same command again in a minute",
+            ),
+            K::Unreachable => (
+                Exit::Unreachable,
+                "kms-unreachable",
+                "check the network and the endpoint with `scrybe-keys context`, then run the same command again",
+            ),
             K::Unknown => (Exit::Unreachable, "kms-error", "run the same command again with -vv to see the request"),
-            K::StoreInUse => (Exit::Conflict, "local-kms-in-use", "another process owns the embedded KMS: talk to its endpoint with --kms aws and AWS_ENDPOINT_URL"),
-            K::StoreBroken => (Exit::Integrity, "local-kms-broken", "restore the embedded KMS state file from a copy; nothing was written"),
+            K::StoreInUse => (
+                Exit::Conflict,
+                "local-kms-in-use",
+                "another process owns the embedded KMS: talk to its endpoint with --kms aws and AWS_ENDPOINT_URL",
+            ),
+            K::StoreBroken => (
+                Exit::Integrity,
+                "local-kms-broken",
+                "restore the embedded KMS state file from a copy; nothing was written",
+            ),
         };
         let message = error.to_string();
         Failure { exit, code, message, source: None, hints: vec![hint.to_owned()] }

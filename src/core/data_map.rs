@@ -145,14 +145,26 @@ impl DataMap {
             key: "id".to_owned(),
             organization: "orgId".to_owned(),
         };
-        let column = |column: &str, kind, tier, optional| SealedColumn { column: column.to_owned(), kind, tier, optional };
-        let table = |table: &str, organization, columns, optional| SealedTable { table: table.to_owned(), id: id(), organization, columns, optional };
+        let column =
+            |column: &str, kind, tier, optional| SealedColumn { column: column.to_owned(), kind, tier, optional };
+        let table = |table: &str, organization, columns, optional| SealedTable {
+            table: table.to_owned(),
+            id: id(),
+            organization,
+            columns,
+            optional,
+        };
         use ColumnKind::{Jsonb, Text};
         use Tier::{High, Standard};
         DataMap {
             schema: public(),
             tables: vec![
-                table("FormSubmission", own(), vec![column("data", Jsonb, Standard, false), column("aiExtractedData", Jsonb, Standard, false)], false),
+                table(
+                    "FormSubmission",
+                    own(),
+                    vec![column("data", Jsonb, Standard, false), column("aiExtractedData", Jsonb, Standard, false)],
+                    false,
+                ),
                 table("Note", own(), vec![column("content", Text, Standard, false)], false),
                 table(
                     "Call",
@@ -167,7 +179,12 @@ impl DataMap {
                     false,
                 ),
                 table("Message", own(), vec![column("content", Text, Standard, false)], false),
-                table("Client", own(), vec![column("ssn", Text, High, true), column("healthConditions", Jsonb, High, true)], false),
+                table(
+                    "Client",
+                    own(),
+                    vec![column("ssn", Text, High, true), column("healthConditions", Jsonb, High, true)],
+                    false,
+                ),
                 table("ClientInsurance", client(), vec![column("memberId", Text, High, false)], true),
             ],
             deks: DekTable {
@@ -180,7 +197,11 @@ impl DataMap {
                 created_at: "createdAt".to_owned(),
                 rotated_at: "rotatedAt".to_owned(),
             },
-            organizations: Some(OrganizationTable { table: "Organization".to_owned(), id: id(), key_marker: Some("encryptionKeyId".to_owned()) }),
+            organizations: Some(OrganizationTable {
+                table: "Organization".to_owned(),
+                id: id(),
+                key_marker: Some("encryptionKeyId".to_owned()),
+            }),
             opens: Opens::ActiveOnly,
             cache_seconds: five_minutes(),
             encryption_context: BTreeMap::new(),
@@ -189,7 +210,10 @@ impl DataMap {
 
     /// The KMS encryption context of an organization's DEKs; empty for the clinic application.
     pub fn context_for(&self, organization: &super::ids::OrgId) -> super::kms::Context {
-        self.encryption_context.iter().map(|(k, v)| (k.clone(), v.replace("{organization}", organization.as_str()))).collect()
+        self.encryption_context
+            .iter()
+            .map(|(k, v)| (k.clone(), v.replace("{organization}", organization.as_str())))
+            .collect()
     }
 }
 

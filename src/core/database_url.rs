@@ -46,7 +46,9 @@ impl DatabaseUrl {
 
     /// True for a Unix socket or a loopback address.
     pub fn is_local(&self) -> bool {
-        self.host.starts_with('/') || self.host == "localhost" || self.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        self.host.starts_with('/')
+            || self.host == "localhost"
+            || self.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }
 

@@ -227,7 +227,8 @@ pub trait Kms: Send + Sync {
     fn key_tags(&self, key_id: &str) -> Result<Traced<BTreeMap<String, String>>, KmsError>;
 
     fn generate_data_key(&self, key: &str, context: &Context) -> Result<Traced<DataKey>, KmsError>;
-    fn generate_data_key_without_plaintext(&self, key: &str, context: &Context) -> Result<Traced<WrappedKey>, KmsError>;
+    fn generate_data_key_without_plaintext(&self, key: &str, context: &Context)
+    -> Result<Traced<WrappedKey>, KmsError>;
     /// At most 4,096 bytes.
     fn encrypt(&self, key: &str, plaintext: &[u8], context: &Context) -> Result<Traced<WrappedKey>, KmsError>;
     /// `key` pins the CMK: a ciphertext of another one is refused. `None` lets the ciphertext name it.

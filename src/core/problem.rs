@@ -31,7 +31,13 @@ pub struct Problem {
 
 impl Problem {
     /// A finding with its next command.
-    pub fn new(severity: Severity, code: &str, subject: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+    pub fn new(
+        severity: Severity,
+        code: &str,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Problem {
         Problem { code: code.to_owned(), severity, subject: subject.into(), message: message.into(), hint: hint.into() }
     }
 }

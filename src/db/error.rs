@@ -55,7 +55,12 @@ impl From<postgres::Error> for DbError {
                 message = format!("{message}: {inner}");
                 source = inner.source();
             }
-            let kind = if error.is_closed() || message.contains("connect") || message.contains("communicating") || message.contains("TLS") || message.contains("tls") {
+            let kind = if error.is_closed()
+                || message.contains("connect")
+                || message.contains("communicating")
+                || message.contains("TLS")
+                || message.contains("tls")
+            {
                 K::Unreachable
             } else if message.contains("password missing") || message.contains("authentication") {
                 K::Login
@@ -69,12 +74,26 @@ impl From<postgres::Error> for DbError {
             c if *c == SqlState::INVALID_PASSWORD || *c == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => K::Login,
             c if *c == SqlState::INVALID_CATALOG_NAME => K::NoDatabase,
             c if *c == SqlState::INSUFFICIENT_PRIVILEGE => K::Denied,
-            c if *c == SqlState::UNDEFINED_TABLE || *c == SqlState::UNDEFINED_COLUMN || *c == SqlState::INVALID_SCHEMA_NAME => K::Missing,
-            c if *c == SqlState::LOCK_NOT_AVAILABLE || *c == SqlState::T_R_DEADLOCK_DETECTED || *c == SqlState::T_R_SERIALIZATION_FAILURE => K::Retry,
+            c if *c == SqlState::UNDEFINED_TABLE
+                || *c == SqlState::UNDEFINED_COLUMN
+                || *c == SqlState::INVALID_SCHEMA_NAME =>
+            {
+                K::Missing
+            }
+            c if *c == SqlState::LOCK_NOT_AVAILABLE
+                || *c == SqlState::T_R_DEADLOCK_DETECTED
+                || *c == SqlState::T_R_SERIALIZATION_FAILURE =>
+            {
+                K::Retry
+            }
             c if *c == SqlState::QUERY_CANCELED => K::Cancelled,
             c if *c == SqlState::READ_ONLY_SQL_TRANSACTION => K::ReadOnly,
-            c if c.code().starts_with("53") && *c != SqlState::TOO_MANY_CONNECTIONS || c.code() == "58030" => K::ServerFull,
-            c if c.code().starts_with("57P") || c.code().starts_with("08") || *c == SqlState::TOO_MANY_CONNECTIONS => K::Unreachable,
+            c if c.code().starts_with("53") && *c != SqlState::TOO_MANY_CONNECTIONS || c.code() == "58030" => {
+                K::ServerFull
+            }
+            c if c.code().starts_with("57P") || c.code().starts_with("08") || *c == SqlState::TOO_MANY_CONNECTIONS => {
+                K::Unreachable
+            }
             _ => K::Other,
         };
         DbError { kind, sqlstate: Some(code.code().to_owned()), message: db.message().to_owned() }

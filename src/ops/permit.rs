@@ -30,7 +30,14 @@ pub struct Permit {
 impl Permit {
     /// Asks, or takes the consent given on the command line. The plan has been shown by now.
     /// `typed` is the text to type for a severe plan.
-    pub fn ask(_ui: &Ui, _danger: Danger, _consent: &Consent, _digest: &str, _question: &str, _typed: &str) -> Result<Permit, Failure> {
+    pub fn ask(
+        _ui: &Ui,
+        _danger: Danger,
+        _consent: &Consent,
+        _digest: &str,
+        _question: &str,
+        _typed: &str,
+    ) -> Result<Permit, Failure> {
         todo!()
     }
 
@@ -39,6 +46,7 @@ impl Permit {
         if self.digest == digest {
             return Ok(());
         }
-        Err(Failure::conflict("stale-plan", "the plan changed after it was agreed to").hint("run the command again and look at the new plan"))
+        Err(Failure::conflict("stale-plan", "the plan changed after it was agreed to")
+            .hint("run the command again and look at the new plan"))
     }
 }
