@@ -1,4 +1,5 @@
 //! What the tool does: plan -> permit -> apply. No printing but through `ui`'s progress and narration, no SQL but through `db`.
 
 pub mod permit;
+pub mod sandbox;
 pub mod signal;
