@@ -3,3 +3,4 @@
 pub mod permit;
 pub mod sandbox;
 pub mod signal;
+pub mod wrapping;
