@@ -48,7 +48,7 @@ pub struct Envelope<'a> {
 }
 
 /// Not an envelope although it carries the prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Malformed {
     #[error("the payload is empty")]
     Empty,

@@ -1,6 +1,7 @@
 //! The pure room: formats, keys, states, rules. No I/O, no clock, no terminal, no async.
 //! Whatever depends on time takes `now`. Nobody outside is known here; everybody outside may use it.
 
+pub mod cell;
 pub mod data_map;
 pub mod database_url;
 pub mod dek;

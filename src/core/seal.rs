@@ -15,7 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 pub struct Cipher(Box<Aes256Gcm>);
 
 /// Why an envelope did not open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum OpenError {
     #[error("malformed: {0}")]
     Malformed(#[from] Malformed),
@@ -102,6 +102,11 @@ impl Bench {
             }
         }
         Err(OpenError::Authentication)
+    }
+
+    /// What was opened last, as text; `None` when nothing was, or it is not UTF-8.
+    pub fn opened_text(&self) -> Option<&str> {
+        std::str::from_utf8(self.opened.get(HEADER_LEN..)?).ok()
     }
 
     /// Seals what was opened last, under another key, and returns the envelope, valid until the next call.

@@ -58,12 +58,20 @@ impl Session {
             sql.push_str(&format!(" UNION SELECT {}::text FROM {}", ident(&o.id), table(&map.schema, &o.table)));
         }
         sql.push_str(" ORDER BY 1");
-        self.client.query(&sql, &[])?.iter().map(|row| organization_id(row.get::<_, Option<String>>(0), "the application's tables")).collect()
+        self.client
+            .query(&sql, &[])?
+            .iter()
+            .map(|row| organization_id(row.get::<_, Option<String>>(0), "the application's tables"))
+            .collect()
     }
 }
 
 /// As `Session::dek_rows`, inside somebody's transaction.
-pub(super) fn dek_rows_in(client: &mut impl GenericClient, map: &DataMap, organization: &OrgId) -> Result<Vec<DekRow>, DbError> {
+pub(super) fn dek_rows_in(
+    client: &mut impl GenericClient,
+    map: &DataMap,
+    organization: &OrgId,
+) -> Result<Vec<DekRow>, DbError> {
     let d = &map.deks;
     let sql = format!("{} WHERE {}::text = $1 ORDER BY {}", select(map), ident(&d.organization), newest_first(d));
     client.query(&sql, &[&organization.as_str()])?.iter().map(dek_row).collect()
@@ -86,7 +94,12 @@ fn select(map: &DataMap) -> String {
 }
 
 fn newest_first(d: &DekTable) -> String {
-    format!("{} DESC NULLS LAST, {} DESC NULLS LAST, {}::text DESC", ident(&d.version), ident(&d.created_at), ident(&d.id))
+    format!(
+        "{} DESC NULLS LAST, {} DESC NULLS LAST, {}::text DESC",
+        ident(&d.version),
+        ident(&d.created_at),
+        ident(&d.id)
+    )
 }
 
 fn dek_row(row: &Row) -> Result<DekRow, DbError> {
@@ -96,7 +109,9 @@ fn dek_row(row: &Row) -> Result<DekRow, DbError> {
     Ok(DekRow {
         organization: organization_id(text(1), &format!("DEK row {id}"))?,
         wrapped: Zeroizing::new(text(2).unwrap_or_default()),
-        version: KeyVersion(row.get::<_, Option<i32>>(3).ok_or_else(|| unreadable(format!("DEK row {id} has no version")))?),
+        version: KeyVersion(
+            row.get::<_, Option<i32>>(3).ok_or_else(|| unreadable(format!("DEK row {id} has no version")))?,
+        ),
         active: row.get::<_, Option<bool>>(4).unwrap_or(false),
         created_at: time(5).map_err(|_| unreadable(format!("DEK row {id} has a creation time out of range")))?,
         rotated_at: time(6).map_err(|_| unreadable(format!("DEK row {id} has a rotation time out of range")))?,

@@ -47,6 +47,7 @@ CREATE TABLE job (
     touched_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended_at     timestamptz,
     stop_reason  text,
+    -- The closing census as JSON: counts by organization, column and version. No ids of rows.
     census       text
 );
 CREATE INDEX job_created ON job (created_at);
@@ -68,26 +69,27 @@ CREATE TABLE job_organization (
     moved_at          timestamptz,
     settled_at        timestamptz,
     rows_estimated    bigint NOT NULL DEFAULT 0,
-    rows_visited      bigint NOT NULL DEFAULT 0,
-    cells_moved       bigint NOT NULL DEFAULT 0,
-    cells_late        bigint NOT NULL DEFAULT 0,
-    bytes_moved       bigint NOT NULL DEFAULT 0,
-    dark_cell_seconds double precision NOT NULL DEFAULT 0,
+    intent_id         uuid,
     problem_code      text,
     problem           text,
     PRIMARY KEY (job_id, organization_id)
 );
 
--- A range of one table's keys for one organization: (lower, upper], open at NULL; done up to `reached`.
+-- A range of one table's keys for one organization: (lower, upper], open at NULL. Walked again from its start after a
+-- crash: cells already moved are recognised by opening under the target. `late` chunks record what settling moved.
 CREATE TABLE job_chunk (
-    job_id          uuid NOT NULL,
-    organization_id text NOT NULL,
-    chunk           integer NOT NULL,
-    table_name      text NOT NULL,
-    lower_key       text,
-    upper_key       text,
-    reached         text,
-    done            boolean NOT NULL DEFAULT false,
+    job_id            uuid NOT NULL,
+    organization_id   text NOT NULL,
+    chunk             integer NOT NULL,
+    table_name        text NOT NULL,
+    lower_key         text,
+    upper_key         text,
+    late              boolean NOT NULL DEFAULT false,
+    done              boolean NOT NULL DEFAULT false,
+    rows_visited      bigint NOT NULL DEFAULT 0,
+    cells_moved       bigint NOT NULL DEFAULT 0,
+    bytes_moved       bigint NOT NULL DEFAULT 0,
+    dark_cell_seconds double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (job_id, organization_id, chunk),
     FOREIGN KEY (job_id, organization_id) REFERENCES job_organization ON DELETE CASCADE
 );
