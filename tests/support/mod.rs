@@ -1,0 +1,11 @@
+//! What the capability tests stand on: a shared PostgreSQL, a KMS endpoint and a database per test, the real binary.
+//!
+//! Start with `world::World::seeded`: a clinic filled by the foreign implementation in `tests/foreign`, bound and ready.
+//! Nothing here imitates a part of the product, and nothing here decides whether data is right: `tests/foreign/check.py` does.
+
+pub mod cli;
+pub mod cluster;
+pub mod endpoint;
+pub mod foreign;
+pub mod python;
+pub mod world;
