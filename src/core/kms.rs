@@ -177,6 +177,74 @@ pub enum KmsErrorKind {
     StoreBroken,
 }
 
+/// AWS's error codes (KMS JSON and STS query) and what an operator can do about each. The SDK models only some of them, so
+/// both doors of the embedded engine and the AWS adapter go by the code on the wire, through this one table.
+const CODES: &[(&str, KmsErrorKind)] = &[
+    ("AccessDeniedException", KmsErrorKind::Denied),
+    ("AccessDenied", KmsErrorKind::Denied),
+    ("UnauthorizedOperation", KmsErrorKind::Denied),
+    ("NotAuthorizedException", KmsErrorKind::Denied),
+    ("OptInRequired", KmsErrorKind::Denied),
+    ("UnrecognizedClientException", KmsErrorKind::NoCredentials),
+    ("InvalidClientTokenId", KmsErrorKind::NoCredentials),
+    ("InvalidSignatureException", KmsErrorKind::NoCredentials),
+    ("SignatureDoesNotMatch", KmsErrorKind::NoCredentials),
+    ("IncompleteSignature", KmsErrorKind::NoCredentials),
+    ("IncompleteSignatureException", KmsErrorKind::NoCredentials),
+    ("MissingAuthenticationToken", KmsErrorKind::NoCredentials),
+    ("MissingAuthenticationTokenException", KmsErrorKind::NoCredentials),
+    ("ExpiredTokenException", KmsErrorKind::ExpiredCredentials),
+    ("ExpiredToken", KmsErrorKind::ExpiredCredentials),
+    ("RequestExpired", KmsErrorKind::ExpiredCredentials),
+    ("NotFoundException", KmsErrorKind::NotFound),
+    ("DisabledException", KmsErrorKind::KeyUnusable),
+    ("KMSInvalidStateException", KmsErrorKind::KeyUnusable),
+    ("IncorrectKeyException", KmsErrorKind::WrongKey),
+    ("InvalidCiphertextException", KmsErrorKind::InvalidCiphertext),
+    ("AlreadyExistsException", KmsErrorKind::AlreadyExists),
+    ("LimitExceededException", KmsErrorKind::LimitExceeded),
+    ("UnsupportedOperationException", KmsErrorKind::Unsupported),
+    ("UnknownOperationException", KmsErrorKind::Unsupported),
+    ("InvalidAction", KmsErrorKind::Unsupported),
+    ("ValidationException", KmsErrorKind::Invalid),
+    ("ValidationError", KmsErrorKind::Invalid),
+    ("SerializationException", KmsErrorKind::Invalid),
+    ("InvalidArnException", KmsErrorKind::Invalid),
+    ("InvalidAliasNameException", KmsErrorKind::Invalid),
+    ("InvalidMarkerException", KmsErrorKind::Invalid),
+    ("InvalidKeyUsageException", KmsErrorKind::Invalid),
+    ("InvalidGrantTokenException", KmsErrorKind::Invalid),
+    ("MalformedPolicyDocumentException", KmsErrorKind::Invalid),
+    ("TagException", KmsErrorKind::Invalid),
+    ("ThrottlingException", KmsErrorKind::Throttled),
+    ("Throttling", KmsErrorKind::Throttled),
+    ("ThrottledException", KmsErrorKind::Throttled),
+    ("RequestLimitExceeded", KmsErrorKind::Throttled),
+    ("RequestThrottled", KmsErrorKind::Throttled),
+    ("TooManyRequestsException", KmsErrorKind::Throttled),
+    ("SlowDown", KmsErrorKind::Throttled),
+    ("KMSInternalException", KmsErrorKind::Unreachable),
+    ("DependencyTimeoutException", KmsErrorKind::Unreachable),
+    ("KeyUnavailableException", KmsErrorKind::Unreachable),
+    ("InternalFailure", KmsErrorKind::Unreachable),
+    ("InternalError", KmsErrorKind::Unreachable),
+    ("InternalServerError", KmsErrorKind::Unreachable),
+    ("ServiceUnavailable", KmsErrorKind::Unreachable),
+    ("ServiceUnavailableException", KmsErrorKind::Unreachable),
+];
+
+impl KmsErrorKind {
+    /// What an operator can do about a code on the wire. `status` (HTTP) decides only for a code nobody has met yet.
+    pub fn of_code(code: &str, status: u16) -> KmsErrorKind {
+        match CODES.iter().find(|(known, _)| *known == code) {
+            Some((_, kind)) => *kind,
+            None if status >= 500 => KmsErrorKind::Unreachable,
+            None if status == 429 => KmsErrorKind::Throttled,
+            None => KmsErrorKind::Unknown,
+        }
+    }
+}
+
 /// A KMS call that failed. Holds ids and the service's words, never a request body.
 #[derive(Clone, Debug)]
 pub struct KmsError {
@@ -208,6 +276,18 @@ impl fmt::Display for KmsError {
 }
 
 impl std::error::Error for KmsError {}
+
+impl KmsError {
+    /// A failure that no service answered: no code, no request id.
+    pub fn new(kind: KmsErrorKind, operation: &'static str, message: impl Into<String>) -> KmsError {
+        KmsError { kind, operation, code: None, message: message.into(), request_id: None }
+    }
+
+    /// True when nobody can tell whether a mutation took place: look before trying again.
+    pub fn is_ambiguous(&self) -> bool {
+        self.kind == KmsErrorKind::Unreachable
+    }
+}
 
 /// Every call of this tool to a KMS. `key` is a key id, key ARN, alias name or alias ARN where AWS takes them;
 /// state-changing calls take id or ARN only, as AWS does.

@@ -7,6 +7,7 @@ pub mod database_url;
 pub mod dek;
 pub mod envelope;
 pub mod ids;
+pub mod key_state;
 pub mod keyring;
 pub mod kms;
 pub mod problem;
