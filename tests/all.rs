@@ -1,2 +1,2 @@
-
+mod sandbox_application;
 mod sandbox_cluster;

@@ -7,7 +7,9 @@ fn options() -> Options {
 }
 
 fn answer(cluster: &Cluster) -> Result<i32, postgres::Error> {
-    postgres::Client::connect(&cluster.url("postgres"), postgres::NoTls)?.query_one("SELECT 42", &[]).map(|row| row.get(0))
+    postgres::Client::connect(&cluster.url("postgres"), postgres::NoTls)?
+        .query_one("SELECT 42", &[])
+        .map(|row| row.get(0))
 }
 
 fn alive(pid: i32) -> bool {
@@ -33,7 +35,8 @@ fn a_wrong_password_is_refused_and_only_loopback_listens() {
     let dir = tempfile::tempdir().unwrap();
     let cluster = Cluster::start(&dir.path().join("cluster"), options()).unwrap();
     let wrong = cluster.url("postgres").replace(cluster.password(), "wrong");
-    let refused = postgres::Client::connect(&wrong, postgres::NoTls).err().expect("a wrong password opened the database");
+    let refused =
+        postgres::Client::connect(&wrong, postgres::NoTls).err().expect("a wrong password opened the database");
     assert_eq!(refused.code(), Some(&postgres::error::SqlState::INVALID_PASSWORD));
     let mut client = postgres::Client::connect(&cluster.url("postgres"), postgres::NoTls).unwrap();
     let listen: String = client.query_one("SHOW listen_addresses", &[]).unwrap().get(0);

@@ -1,5 +1,6 @@
 //! Every line of SQL. Identifiers from the data map are quoted by `quote`; values are always parameters.
 
+pub mod application;
 mod connect;
 mod deks;
 mod error;

@@ -260,12 +260,22 @@ impl Cluster {
         write_private(&secret, self.password().as_bytes())?;
         if let Some(user) = &self.account {
             for path in [home, &secret] {
-                std::os::unix::fs::chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io_error("give away", path))?;
+                std::os::unix::fs::chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+                    .map_err(io_error("give away", path))?;
             }
         }
         let data = self.data();
         let (data_text, pwfile) = (data.to_string_lossy(), format!("--pwfile={}", secret.display()));
-        let mut arguments = vec!["-D", &data_text, "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--username", SUPERUSER, &pwfile];
+        let mut arguments = vec![
+            "-D",
+            &data_text,
+            "--encoding=UTF8",
+            "--locale=C",
+            "--auth=scram-sha-256",
+            "--username",
+            SUPERUSER,
+            &pwfile,
+        ];
         if !options.durable {
             arguments.push("--no-sync");
         }
@@ -288,7 +298,10 @@ impl Cluster {
         for attempt in 0.. {
             let _ = fs::remove_file(&log);
             let port = format!("-p {}", self.record.port);
-            let started = self.run("pg_ctl", &["start", "-w", "-t", "120", "-D", &data.to_string_lossy(), "-l", &log.to_string_lossy(), "-o", &port]);
+            let started = self.run(
+                "pg_ctl",
+                &["start", "-w", "-t", "120", "-D", &data.to_string_lossy(), "-l", &log.to_string_lossy(), "-o", &port],
+            );
             let Err(error) = started else { break };
             let said = tail(&log);
             if attempt < 10 && said.contains("Address already in use") {
@@ -315,7 +328,14 @@ impl Cluster {
     /// Runs a server program as the server's user, in a place that user can be, with an environment of its own.
     fn run(&self, program: &'static str, arguments: &[&str]) -> Result<(), ClusterError> {
         let mut command = Command::new(self.programs.path(program));
-        command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC").current_dir("/").stdin(Stdio::null());
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .current_dir("/")
+            .stdin(Stdio::null());
         if let Some(user) = &self.account {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
@@ -323,7 +343,11 @@ impl Cluster {
         if output.status.success() {
             return Ok(());
         }
-        let said = last_lines(&format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)));
+        let said = last_lines(&format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        ));
         Err(ClusterError::Program { program, said })
     }
 }
@@ -339,7 +363,10 @@ impl Drop for Cluster {
 /// A directory the server's user can reach, for when it cannot reach the given one.
 fn outside() -> Result<PathBuf, ClusterError> {
     let parent = ["/var/tmp", "/tmp"].map(PathBuf::from).into_iter().find(|p| p.is_dir()).expect("a system has /tmp");
-    let made = tempfile::Builder::new().prefix("scrybe-keys-postgres-").permissions(fs::Permissions::from_mode(0o700)).tempdir_in(&parent);
+    let made = tempfile::Builder::new()
+        .prefix("scrybe-keys-postgres-")
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(&parent);
     made.map(tempfile::TempDir::keep).map_err(io_error("create a directory in", &parent))
 }
 

@@ -24,7 +24,13 @@ pub struct Account {
 impl Programs {
     /// Looks in the usual places; `None` when no complete set of server programs is there.
     pub fn find() -> Option<Programs> {
-        versioned().into_iter().chain(asked("pg_config", &["--bindir"])).chain(fixed()).chain(on_path()).find(|dir| complete(dir)).map(|dir| Programs { dir })
+        versioned()
+            .into_iter()
+            .chain(asked("pg_config", &["--bindir"]))
+            .chain(fixed())
+            .chain(on_path())
+            .find(|dir| complete(dir))
+            .map(|dir| Programs { dir })
     }
 
     /// The full path of one program.
@@ -89,7 +95,9 @@ fn versioned() -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(parent) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let Some(version) = name.to_str().and_then(|n| n.strip_prefix(prefix)).and_then(|n| n.parse().ok()) else { continue };
+            let Some(version) = name.to_str().and_then(|n| n.strip_prefix(prefix)).and_then(|n| n.parse().ok()) else {
+                continue;
+            };
             found.push((version, entry.path().join("bin")));
         }
     }
