@@ -171,12 +171,32 @@ impl From<crate::ops::sandbox::cluster::ClusterError> for Failure {
     fn from(error: crate::ops::sandbox::cluster::ClusterError) -> Failure {
         use crate::ops::sandbox::cluster::ClusterError as E;
         let (exit, code, hint) = match &error {
-            E::NotInstalled => (Exit::Conflict, "postgresql-not-installed", "install PostgreSQL 13 or later: `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora), `brew install postgresql` (macOS)"),
-            E::NoAccount(_) => (Exit::Conflict, "no-server-user", "run this as an ordinary user, or make one for the server: `useradd --system postgres`"),
-            E::NotOurs(_) => (Exit::Conflict, "sandbox-not-ours", "choose another directory with SCRYBE_SANDBOX_DIR, or move what is there away"),
+            E::NotInstalled => (
+                Exit::Conflict,
+                "postgresql-not-installed",
+                "install PostgreSQL 13 or later: `apt-get install postgresql` (Debian, Ubuntu), `dnf install postgresql-server` (Fedora), `brew install postgresql` (macOS)",
+            ),
+            E::NoAccount(_) => (
+                Exit::Conflict,
+                "no-server-user",
+                "run this as an ordinary user, or make one for the server: `useradd --system postgres`",
+            ),
+            E::NotOurs(_) => (
+                Exit::Conflict,
+                "sandbox-not-ours",
+                "choose another directory with SCRYBE_SANDBOX_DIR, or move what is there away",
+            ),
             E::Absent(_) => (Exit::Conflict, "sandbox-absent", "make one: `scrybe-keys sandbox up`"),
-            E::Program { .. } => (Exit::Unreachable, "postgresql-failed", "look at the server's log in the sandbox directory; start over with `scrybe-keys sandbox down`, then `up`"),
-            E::Io { .. } => (Exit::Internal, "sandbox-io", "check the owner and free space of the sandbox directory (SCRYBE_SANDBOX_DIR)"),
+            E::Program { .. } => (
+                Exit::Unreachable,
+                "postgresql-failed",
+                "look at the server's log in the sandbox directory; start over with `scrybe-keys sandbox down`, then `up`",
+            ),
+            E::Io { .. } => (
+                Exit::Internal,
+                "sandbox-io",
+                "check the owner and free space of the sandbox directory (SCRYBE_SANDBOX_DIR)",
+            ),
             E::Random => (Exit::Internal, "no-randomness", "the operating system's random source is not available"),
         };
         Failure::new(exit, code, error.to_string()).hint(hint).caused_by(error)

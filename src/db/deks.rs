@@ -119,7 +119,7 @@ fn dek_row(row: &Row) -> Result<DekRow, DbError> {
     })
 }
 
-fn organization_id(text: Option<String>, place: &str) -> Result<OrgId, DbError> {
+pub(super) fn organization_id(text: Option<String>, place: &str) -> Result<OrgId, DbError> {
     OrgId::parse(&text.unwrap_or_default()).map_err(|e| unreadable(format!("{place}: {e}")))
 }
 

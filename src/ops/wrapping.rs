@@ -57,17 +57,21 @@ impl Vault {
     pub fn of(app: &App) -> Result<Vault, Failure> {
         let settings = &app.settings;
         let Some(provider) = &settings.provider else {
-            return Err(Failure::usage("no-kms", "nothing says who wraps the DEKs: there is no default").hint("give --kms aws, or SCRYBE_KMS"));
+            return Err(Failure::usage("no-kms", "nothing says who wraps the DEKs: there is no default")
+                .hint("give --kms aws, or SCRYBE_KMS"));
         };
         let map = settings.map.value.clone();
         if provider.value == Provider::Dev {
             if settings.environment.as_ref().is_some_and(|e| e.value == Environment::Production) {
-                return Err(Failure::conflict("wrong-world", "provider dev is refused in production").hint("give --kms aws"));
+                return Err(
+                    Failure::conflict("wrong-world", "provider dev is refused in production").hint("give --kms aws")
+                );
             }
             return Ok(Vault { door: Door::Dev, map });
         }
         let Some(key) = &settings.key else {
-            return Err(Failure::usage("no-key", "nothing names the master key").hint("give --key, AWS_KMS_KEY_ID, or --environment for its alias"));
+            return Err(Failure::usage("no-key", "nothing names the master key")
+                .hint("give --key, AWS_KMS_KEY_ID, or --environment for its alias"));
         };
         Ok(Vault::of_kms(app.kms()?, &key.value, map))
     }
@@ -90,16 +94,27 @@ impl Vault {
                 let dek = Dek::parse(decode(row, text)?).map_err(|e| malformed(row).caused_by(e))?;
                 Ok((dek, Wrapped::default()))
             }
-            (Door::Dev, None) => Err(Failure::conflict("wrong-world", format!("DEK row {} of {} is wrapped by a KMS, but the provider is dev", row.id, row.organization))
-                .hint("give the KMS that wrapped it: --kms aws")),
-            (Door::Kms { .. }, Some(_)) => Err(Failure::conflict("wrong-world", format!("DEK row {} of {} is a bare dev: key, which no KMS wraps", row.id, row.organization))
-                .hint("outside production such keys open with --kms dev; `scrybe-keys health` lists them all")),
+            (Door::Dev, None) => Err(Failure::conflict(
+                "wrong-world",
+                format!("DEK row {} of {} is wrapped by a KMS, but the provider is dev", row.id, row.organization),
+            )
+            .hint("give the KMS that wrapped it: --kms aws")),
+            (Door::Kms { .. }, Some(_)) => Err(Failure::conflict(
+                "wrong-world",
+                format!("DEK row {} of {} is a bare dev: key, which no KMS wraps", row.id, row.organization),
+            )
+            .hint("outside production such keys open with --kms dev; `scrybe-keys health` lists them all")),
             (Door::Kms { kms, key }, None) => {
                 let ciphertext = decode(row, &row.wrapped)?;
-                let answer = kms
-                    .decrypt(Some(key), &ciphertext, &self.map.context_for(&row.organization))
-                    .map_err(|e| Failure::from(e).during(format_args!("unwrapping DEK row {} of {}", row.id, row.organization)))?;
-                let facts = Wrapped { key_arn: Some(answer.value.key_arn), material_id: answer.value.material_id, request_id: answer.request_id };
+                let answer =
+                    kms.decrypt(Some(key), &ciphertext, &self.map.context_for(&row.organization)).map_err(|e| {
+                        Failure::from(e).during(format_args!("unwrapping DEK row {} of {}", row.id, row.organization))
+                    })?;
+                let facts = Wrapped {
+                    key_arn: Some(answer.value.key_arn),
+                    material_id: answer.value.material_id,
+                    request_id: answer.request_id,
+                };
                 let dek = Dek::parse(answer.value.plaintext).map_err(|e| malformed(row).caused_by(e))?;
                 Ok((dek, facts))
             }
@@ -111,13 +126,21 @@ impl Vault {
         match &self.door {
             Door::Dev => {
                 let mut bytes = Zeroizing::new(vec![0u8; Dek::LEN]);
-                getrandom::fill(&mut bytes).map_err(|e| Failure::internal("the operating system gave no random bytes").caused_by(e))?;
+                getrandom::fill(&mut bytes)
+                    .map_err(|e| Failure::internal("the operating system gave no random bytes").caused_by(e))?;
                 // Reserved in full: growing would leave copies of the key behind.
                 let mut stored_text = Zeroizing::new(String::with_capacity(64));
                 stored_text.push_str(DEV_PREFIX);
                 STANDARD.encode_string(&bytes[..], &mut stored_text);
                 let dek = Dek::parse(bytes).expect("32 bytes were made");
-                Ok(NewDek { fingerprint: dek.fingerprint(), dek, stored_text, key_arn: None, material_id: None, request_id: None })
+                Ok(NewDek {
+                    fingerprint: dek.fingerprint(),
+                    dek,
+                    stored_text,
+                    key_arn: None,
+                    material_id: None,
+                    request_id: None,
+                })
             }
             Door::Kms { kms, key } => {
                 let context = self.map.context_for(organization);
@@ -153,13 +176,20 @@ fn decode(row: &DekRow, text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
 
 /// The decoder's own words would show a byte of a bare key, so they are left out.
 fn malformed(row: &DekRow) -> Failure {
-    Failure::conflict("malformed-dek", format!("DEK row {} of {} does not hold a wrapped key in standard padded base64", row.id, row.organization))
-        .hint(format!("restore that row from a backup; look at it with `scrybe-keys keys show {}`", row.organization))
+    Failure::conflict(
+        "malformed-dek",
+        format!("DEK row {} of {} does not hold a wrapped key in standard padded base64", row.id, row.organization),
+    )
+    .hint(format!("restore that row from a backup; look at it with `scrybe-keys keys show {}`", row.organization))
 }
 
 fn unproven(organization: &OrgId) -> Failure {
-    Failure::new(Exit::Integrity, "unproven-dek", format!("KMS opened the new wrapping for {organization} to a different key; it was not used"))
-        .hint("nothing was changed; do not trust this KMS endpoint before someone has explained it")
+    Failure::new(
+        Exit::Integrity,
+        "unproven-dek",
+        format!("KMS opened the new wrapping for {organization} to a different key; it was not used"),
+    )
+    .hint("nothing was changed; do not trust this KMS endpoint before someone has explained it")
 }
 
 #[cfg(test)]

@@ -1,0 +1,263 @@
+//! Reading and rewriting sealed columns. Only the sealed columns are ever written, by id **and** `xmin` (a concurrent
+//! application write always wins), in the transaction that also proves the target current and counts the batch.
+//!
+//! A chunk is read in two steps: its *window* (ids, heap places and sizes, no values; memory bounded by the chunk) and then
+//! batches of values by id, cut by rows and bytes. `ctid` only orders and speeds up the join; it never identifies a row.
+
+use super::catalog::LiveTable;
+use super::{DbError, Session, ident};
+use crate::core::data_map::{ColumnKind, DataMap};
+use crate::core::ids::{DekId, OrgId};
+use crate::db::jobs::ChunkKey;
+use postgres::{Statement, Transaction};
+
+/// Which rows of a table: a key range (lower, upper], open at `None`, or rows by id.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    Range { lower: Option<String>, upper: Option<String> },
+    Ids(Vec<String>),
+}
+
+/// A row of a window: its id, where it lies, and the bytes its sealed columns take.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub id: String,
+    /// Heap block and line, for ordering.
+    pub block: i64,
+    pub line: i32,
+    pub bytes: i64,
+}
+
+/// A row with its sealed columns, as read.
+pub struct ReadRow {
+    pub id: String,
+    ctid: String,
+    xmin: String,
+    /// In the table's column order; cast to text.
+    pub values: Vec<Option<String>>,
+}
+
+/// A row to write: which one, and its new envelopes (`None` keeps the column).
+pub struct NewRow {
+    pub read: ReadRow,
+    pub envelopes: Vec<Option<String>>,
+}
+
+/// One open batch transaction.
+pub struct Batch<'s> {
+    transaction: Transaction<'s>,
+    table: &'s LiveTable,
+}
+
+/// Whether the target is what the application seals with now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    Current,
+    Superseded,
+}
+
+/// `true` SQL that says: column is this organization, parameter `$n`.
+pub(super) fn is_organization(table: &LiveTable, parameter: usize) -> String {
+    format!("{} = (${parameter}::text)::{}", table.organization.expression, table.organization.type_name)
+}
+
+impl Session {
+    /// Keys that cut an organization's rows of a table into chunks of `rows` rows, in key order.
+    pub fn chunk_bounds(
+        &mut self,
+        table: &LiveTable,
+        organization: &OrgId,
+        rows: i64,
+    ) -> Result<(i64, Vec<String>), DbError> {
+        let id = table.id_sql();
+        let sql = format!(
+            "SELECT s.key::text, s.n = s.total AS last, s.total FROM (
+               SELECT {id} AS key, row_number() OVER (ORDER BY {id}) AS n, count(*) OVER () AS total FROM {} WHERE {}
+             ) s WHERE s.n % $2 = 0 OR s.n = s.total ORDER BY s.key",
+            table.from(),
+            is_organization(table, 1)
+        );
+        let found = self.client.query(&sql, &[&organization.as_str(), &rows])?;
+        let total = found.first().map_or(0, |row| row.get::<_, i64>(2));
+        Ok((total, found.iter().filter(|row| !row.get::<_, bool>(1)).map(|row| row.get(0)).collect()))
+    }
+
+    /// Ids, places and sizes of a chunk's rows, in heap order.
+    pub fn window(&mut self, table: &LiveTable, organization: &OrgId, rows: &Rows) -> Result<Vec<Place>, DbError> {
+        let id = table.id_sql();
+        let bytes: Vec<String> =
+            table.columns.iter().map(|c| format!("coalesce(pg_column_size(t.{}), 0)", ident(&c.name))).collect();
+        let cast = |n: usize| format!("(${n}::text)::{}", table.id_type);
+        let (condition, parameters): (String, Vec<&(dyn postgres::types::ToSql + Sync)>) = match rows {
+            Rows::Range { lower: Some(l), upper: Some(u) } => {
+                (format!("{id} > {} AND {id} <= {}", cast(2), cast(3)), vec![l, u])
+            }
+            Rows::Range { lower: Some(l), upper: None } => (format!("{id} > {}", cast(2)), vec![l]),
+            Rows::Range { lower: None, upper: Some(u) } => (format!("{id} <= {}", cast(2)), vec![u]),
+            Rows::Range { lower: None, upper: None } => ("true".to_owned(), vec![]),
+            Rows::Ids(ids) => (format!("{id} = ANY (($2::text[])::{}[])", table.id_type), vec![ids]),
+        };
+        let sql = format!(
+            "SELECT {id}::text, t.ctid::text, ({})::bigint FROM {} WHERE {} AND {condition}",
+            bytes.join(" + "),
+            table.from(),
+            is_organization(table, 1)
+        );
+        let organization = organization.as_str();
+        let mut all: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&organization];
+        all.extend(parameters);
+        let mut places = Vec::new();
+        for row in self.client.query(&sql, &all)? {
+            let (block, line) = place(row.get(1));
+            places.push(Place { id: row.get(0), block, line, bytes: row.get(2) });
+        }
+        places.sort_unstable_by_key(|p| (p.block, p.line));
+        Ok(places)
+    }
+
+    /// Opens a batch transaction.
+    pub fn batch<'s>(&'s mut self, table: &'s LiveTable) -> Result<Batch<'s>, DbError> {
+        Ok(Batch { transaction: self.client.transaction()?, table })
+    }
+
+    /// Statements of a table's batches, prepared once per connection.
+    pub fn prepare_batches(&mut self, map: &DataMap, table: &LiveTable) -> Result<BatchStatements, DbError> {
+        let d = &map.deks;
+        let deks = super::table(&map.schema, &d.table);
+        let (id, org, version, active) = (ident(&d.id), ident(&d.organization), ident(&d.version), ident(&d.active));
+        let target = self.client.prepare(&format!(
+            "SELECT k.{active} AND NOT EXISTS (SELECT FROM {deks} h WHERE h.{org} = k.{org} AND h.{active} AND h.{version} > k.{version})
+             FROM {deks} k WHERE k.{id}::text = $1 FOR SHARE OF k"
+        ))?;
+        let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}::text", ident(&c.name))).collect();
+        let read = self.client.prepare(&format!(
+            "SELECT {id}::text, t.ctid::text, t.xmin::text, {} FROM {} AS t WHERE {id} = ANY (($1::text[])::{}[])",
+            columns.join(", "),
+            table.sql_name,
+            table.id_type,
+            id = table.id_sql(),
+        ))?;
+        let sets: Vec<String> = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(n, c)| {
+                let column = ident(&c.name);
+                let value = match c.kind {
+                    ColumnKind::Text => format!("u.c{n}"),
+                    ColumnKind::Jsonb => format!("to_jsonb(u.c{n})"),
+                };
+                if table.columns.len() == 1 {
+                    format!("{column} = {value}")
+                } else {
+                    format!("{column} = coalesce({value}, t.{column})")
+                }
+            })
+            .collect();
+        let names: Vec<String> = (0..table.columns.len()).map(|n| format!("c{n}")).collect();
+        let arrays: Vec<String> = (0..table.columns.len()).map(|n| format!("${}::text[]", n + 4)).collect();
+        let write = self.client.prepare(&format!(
+            "UPDATE {} AS t SET {} FROM unnest($1::text[], $2::text[], $3::text[], {}) WITH ORDINALITY AS u(id, place, version, {}, n)
+             WHERE t.ctid = u.place::tid AND {} = u.id::{} AND t.xmin = u.version::xid RETURNING u.n",
+            table.sql_name,
+            sets.join(", "),
+            arrays.join(", "),
+            names.join(", "),
+            table.id_sql(),
+            table.id_type
+        ))?;
+        let count = self.client.prepare(
+            "UPDATE scrybe_keys.job_chunk SET rows_visited = rows_visited + $4, cells_moved = cells_moved + $5,
+                bytes_moved = bytes_moved + $6, done = $7,
+                dark_cell_seconds = dark_cell_seconds + $5 * coalesce((SELECT extract(epoch FROM clock_timestamp() - o.flipped_at)::float8
+                    FROM scrybe_keys.job_organization o WHERE o.job_id = job_chunk.job_id AND o.organization_id = job_chunk.organization_id
+                      AND o.flipped_at IS NOT NULL AND NOT job_chunk.late), 0)
+             WHERE job_id = $1 AND organization_id = $2 AND chunk = $3",
+        )?;
+        Ok(BatchStatements { target, read, write, count })
+    }
+}
+
+/// Prepared statements of one table on one connection.
+pub struct BatchStatements {
+    target: Statement,
+    read: Statement,
+    write: Statement,
+    count: Statement,
+}
+
+/// What a batch adds to its chunk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchCount {
+    pub rows: i64,
+    pub cells: i64,
+    pub bytes: i64,
+    /// The chunk's last batch.
+    pub done: bool,
+}
+
+impl Batch<'_> {
+    /// Locks the target's DEK row against a flip until commit and says whether it is still what the application seals with.
+    pub fn target(&mut self, statements: &BatchStatements, target: &DekId) -> Result<TargetState, DbError> {
+        let row = self.transaction.query_opt(&statements.target, &[&target.as_str()])?;
+        let current = row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true));
+        Ok(if current { TargetState::Current } else { TargetState::Superseded })
+    }
+
+    /// Reads rows by id, values cast to text.
+    pub fn read(&mut self, statements: &BatchStatements, ids: &[&str]) -> Result<Vec<ReadRow>, DbError> {
+        let rows = self.transaction.query(&statements.read, &[&ids])?;
+        let columns = self.table.columns.len();
+        Ok(rows
+            .into_iter()
+            .map(|row| ReadRow {
+                id: row.get(0),
+                ctid: row.get(1),
+                xmin: row.get(2),
+                values: (0..columns).map(|n| row.get(n + 3)).collect(),
+            })
+            .collect())
+    }
+
+    /// Writes envelopes by id and `xmin`; returns the positions in `rows` that were written. The others were changed by somebody else.
+    pub fn write(&mut self, statements: &BatchStatements, rows: &[NewRow]) -> Result<Vec<usize>, DbError> {
+        let ids: Vec<&str> = rows.iter().map(|r| r.read.id.as_str()).collect();
+        let places: Vec<&str> = rows.iter().map(|r| r.read.ctid.as_str()).collect();
+        let versions: Vec<&str> = rows.iter().map(|r| r.read.xmin.as_str()).collect();
+        let columns: Vec<Vec<Option<&str>>> =
+            (0..self.table.columns.len()).map(|n| rows.iter().map(|r| r.envelopes[n].as_deref()).collect()).collect();
+        let mut parameters: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&ids, &places, &versions];
+        parameters.extend(columns.iter().map(|c| c as &(dyn postgres::types::ToSql + Sync)));
+        let written = self.transaction.query(&statements.write, &parameters)?;
+        Ok(written.iter().map(|row| row.get::<_, i64>(0) as usize - 1).collect())
+    }
+
+    /// Names a cell that does not open. The same cell is named once per job.
+    pub fn quarantine(&mut self, key: &ChunkKey, column: &str, row: &str, reason: &str) -> Result<(), DbError> {
+        self.transaction.execute(
+            "INSERT INTO scrybe_keys.quarantine (job_id, organization_id, table_name, column_name, row_id, reason)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            &[&key.job, &key.organization.as_str(), &self.table.name, &column, &row, &reason],
+        )?;
+        Ok(())
+    }
+
+    /// Adds to the chunk's counters.
+    pub fn count(&mut self, statements: &BatchStatements, key: &ChunkKey, count: BatchCount) -> Result<(), DbError> {
+        self.transaction.execute(
+            &statements.count,
+            &[&key.job, &key.organization.as_str(), &key.chunk, &count.rows, &count.cells, &count.bytes, &count.done],
+        )?;
+        Ok(())
+    }
+
+    /// Makes the batch durable.
+    pub fn commit(self) -> Result<(), DbError> {
+        Ok(self.transaction.commit()?)
+    }
+}
+
+fn place(ctid: &str) -> (i64, i32) {
+    let (block, line) = ctid.trim_matches(['(', ')']).split_once(',').unwrap_or(("0", "0"));
+    (block.parse().unwrap_or(0), line.parse().unwrap_or(0))
+}

@@ -1,0 +1,447 @@
+//! Jobs as they stand in the database: what was asked, how far it is, who works on it, what could not be moved.
+//! Everything a run needs to go on after `kill -9` is here; a job is worked on while somebody holds its advisory lock.
+
+use super::cells::Rows;
+use super::{DbError, Session};
+use crate::core::ids::{DekId, KeyVersion, OrgId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// What kind of job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    Rotate,
+    ReEncrypt,
+    Revert,
+}
+
+impl JobKind {
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Rotate => "rotate",
+            JobKind::ReEncrypt => "re-encrypt",
+            JobKind::Revert => "revert",
+        }
+    }
+
+    fn parse(text: &str) -> JobKind {
+        match text {
+            "rotate" => JobKind::Rotate,
+            "revert" => JobKind::Revert,
+            _ => JobKind::ReEncrypt,
+        }
+    }
+}
+
+/// A job row.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: Uuid,
+    pub kind: JobKind,
+    /// running, done, cancelled, superseded, failed.
+    pub state: String,
+    pub scope: String,
+    pub options: String,
+    pub reason: String,
+    pub actor: String,
+    pub cancel_asked: bool,
+    pub created_at: Timestamp,
+    pub touched_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub runner: Option<String>,
+    pub stop_reason: Option<String>,
+    pub census: Option<String>,
+    /// Somebody holds the job's lock now.
+    pub alive: bool,
+}
+
+/// Where an organization's part stands, in life order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PartState {
+    Pending,
+    Moving,
+    Moved,
+    Settled,
+    Refused,
+    Superseded,
+}
+
+impl PartState {
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PartState::Pending => "pending",
+            PartState::Moving => "moving",
+            PartState::Moved => "moved",
+            PartState::Settled => "settled",
+            PartState::Refused => "refused",
+            PartState::Superseded => "superseded",
+        }
+    }
+
+    fn parse(text: &str) -> PartState {
+        match text {
+            "moving" => PartState::Moving,
+            "moved" => PartState::Moved,
+            "settled" => PartState::Settled,
+            "refused" => PartState::Refused,
+            "superseded" => PartState::Superseded,
+            _ => PartState::Pending,
+        }
+    }
+}
+
+/// One organization's part of a job, with its chunks' sums.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub organization: OrgId,
+    pub state: PartState,
+    pub target: Option<(DekId, KeyVersion)>,
+    pub previous: Option<(DekId, KeyVersion)>,
+    pub flipped: bool,
+    pub flipped_at: Option<Timestamp>,
+    pub moved_at: Option<Timestamp>,
+    pub settled_at: Option<Timestamp>,
+    pub rows_estimated: i64,
+    pub rows_visited: i64,
+    pub cells_moved: i64,
+    pub cells_late: i64,
+    pub bytes_moved: i64,
+    pub dark_cell_seconds: f64,
+    pub quarantined: i64,
+    pub intent: Option<Uuid>,
+    pub problem: Option<(String, String)>,
+}
+
+impl Part {
+    /// Seconds from flip to the last cell moved by the walk; `None` while it lasts or where nothing was flipped.
+    pub fn dark_seconds(&self) -> Option<f64> {
+        let (flipped, moved) = (self.flipped_at?, self.moved_at?);
+        self.flipped.then(|| (moved.as_microsecond() - flipped.as_microsecond()).max(0) as f64 / 1e6)
+    }
+}
+
+/// Names a chunk.
+#[derive(Clone, Debug)]
+pub struct ChunkKey {
+    pub job: Uuid,
+    pub organization: OrgId,
+    pub chunk: i32,
+}
+
+/// A piece of the walk.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    pub key: ChunkKey,
+    pub table: String,
+    pub rows: Rows,
+}
+
+/// What a new job is.
+pub struct NewJob<'a> {
+    pub id: Uuid,
+    pub kind: JobKind,
+    pub scope: &'a str,
+    pub options: &'a str,
+    pub reason: &'a str,
+    pub run_id: Uuid,
+    pub actor: &'a str,
+    pub organizations: &'a [(OrgId, i64)],
+}
+
+/// A cell that could not be moved.
+#[derive(Clone, Debug)]
+pub struct Quarantined {
+    pub organization: String,
+    pub table: String,
+    pub column: String,
+    pub row: String,
+    pub reason: String,
+    pub found_at: Timestamp,
+}
+
+const LOCK_CLASS: &str = "scrybe_keys.job";
+
+fn time(row: &postgres::Row, at: usize) -> Option<Timestamp> {
+    row.get::<_, Option<i64>>(at).and_then(|micros| Timestamp::from_microsecond(micros).ok())
+}
+
+const JOB: &str = "SELECT job_id, kind, state, scope, options, reason, actor, cancel_asked,
+    (extract(epoch FROM created_at) * 1000000)::bigint, (extract(epoch FROM touched_at) * 1000000)::bigint,
+    (extract(epoch FROM ended_at) * 1000000)::bigint, runner, stop_reason, census,
+    EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND l.classid = hashtext('scrybe_keys.job')::oid AND l.objid = hashtext(job_id::text)::oid)
+    FROM scrybe_keys.job";
+
+fn job(row: &postgres::Row) -> Job {
+    Job {
+        id: row.get(0),
+        kind: JobKind::parse(row.get(1)),
+        state: row.get(2),
+        scope: row.get(3),
+        options: row.get(4),
+        reason: row.get(5),
+        actor: row.get(6),
+        cancel_asked: row.get(7),
+        created_at: time(row, 8).unwrap_or_default(),
+        touched_at: time(row, 9).unwrap_or_default(),
+        ended_at: time(row, 10),
+        runner: row.get(11),
+        stop_reason: row.get(12),
+        census: row.get(13),
+        alive: row.get(14),
+    }
+}
+
+impl Session {
+    /// The unfinished job of a scope, if there is one.
+    pub fn running_job(&mut self, scope: &str) -> Result<Option<Job>, DbError> {
+        let row = self.client.query_opt(&format!("{JOB} WHERE scope = $1 AND state = 'running'"), &[&scope])?;
+        Ok(row.as_ref().map(job))
+    }
+
+    /// A job by id.
+    pub fn job(&mut self, id: Uuid) -> Result<Option<Job>, DbError> {
+        Ok(self.client.query_opt(&format!("{JOB} WHERE job_id = $1"), &[&id])?.as_ref().map(job))
+    }
+
+    /// Jobs, newest first; `limit` at most.
+    pub fn jobs(&mut self, limit: i64) -> Result<Vec<Job>, DbError> {
+        let rows = self.client.query(&format!("{JOB} ORDER BY created_at DESC LIMIT $1"), &[&limit])?;
+        Ok(rows.iter().map(job).collect())
+    }
+
+    /// Unfinished jobs that have an organization in common with the given ones (none given: any).
+    pub fn running_jobs_over(&mut self, organizations: &[OrgId]) -> Result<Vec<Job>, DbError> {
+        let ids: Vec<&str> = organizations.iter().map(OrgId::as_str).collect();
+        let sql = format!(
+            "{JOB} WHERE state = 'running' AND EXISTS (SELECT FROM scrybe_keys.job_organization o
+               WHERE o.job_id = job.job_id AND o.organization_id = ANY ($1) AND o.state IN ('pending', 'moving', 'moved'))
+             ORDER BY created_at"
+        );
+        Ok(self.client.query(&sql, &[&ids])?.iter().map(job).collect())
+    }
+
+    /// Writes a job with its organizations, pending. A second running job of the same scope violates a unique index.
+    pub fn create_job(&mut self, new: &NewJob<'_>) -> Result<(), DbError> {
+        let mut transaction = self.client.transaction()?;
+        transaction.execute(
+            "INSERT INTO scrybe_keys.job (job_id, kind, state, scope, options, reason, run_id, actor)
+             VALUES ($1, $2, 'running', $3, $4, $5, $6, $7)",
+            &[&new.id, &new.kind.as_str(), &new.scope, &new.options, &new.reason, &new.run_id, &new.actor],
+        )?;
+        let insert = transaction.prepare(
+            "INSERT INTO scrybe_keys.job_organization (job_id, organization_id, ordinal, state, rows_estimated)
+             VALUES ($1, $2, $3, 'pending', $4)",
+        )?;
+        for (ordinal, (organization, rows)) in new.organizations.iter().enumerate() {
+            transaction.execute(&insert, &[&new.id, &organization.as_str(), &(ordinal as i32), rows])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Takes the job's lock for this session. It is gone when the session is, however that ends.
+    pub fn lock_job(&mut self, id: Uuid, runner: &str) -> Result<bool, DbError> {
+        let sql = "SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))";
+        let got: bool = self.client.query_one(sql, &[&LOCK_CLASS, &id.to_string()])?.get(0);
+        if got {
+            self.client.execute(
+                "UPDATE scrybe_keys.job SET runner = $2, touched_at = clock_timestamp(), stop_reason = NULL WHERE job_id = $1",
+                &[&id, &runner],
+            )?;
+        }
+        Ok(got)
+    }
+
+    /// Says that the job is being worked on and returns whether somebody asked to cancel it.
+    pub fn touch_job(&mut self, id: Uuid) -> Result<bool, DbError> {
+        let sql = "UPDATE scrybe_keys.job SET touched_at = clock_timestamp() WHERE job_id = $1 RETURNING cancel_asked";
+        Ok(self.client.query_opt(sql, &[&id])?.is_some_and(|row| row.get(0)))
+    }
+
+    /// Ends a job, or (`state` running) notes why this run of it stopped.
+    pub fn end_job(&mut self, id: Uuid, state: &str, stop_reason: Option<&str>) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job SET state = $2, stop_reason = $3, touched_at = clock_timestamp(),
+                ended_at = CASE WHEN $2 = 'running' THEN NULL ELSE clock_timestamp() END WHERE job_id = $1",
+            &[&id, &state, &stop_reason],
+        )?;
+        Ok(())
+    }
+
+    /// Keeps the closing census with the job.
+    pub fn keep_census(&mut self, id: Uuid, census: &str) -> Result<(), DbError> {
+        self.client.execute("UPDATE scrybe_keys.job SET census = $2 WHERE job_id = $1", &[&id, &census])?;
+        Ok(())
+    }
+
+    /// Asks whoever works on a job to stop after its batch and leave it.
+    pub fn ask_cancel(&mut self, id: Uuid) -> Result<(), DbError> {
+        self.client.execute("UPDATE scrybe_keys.job SET cancel_asked = true WHERE job_id = $1", &[&id])?;
+        Ok(())
+    }
+
+    /// A job's organizations in order, with the sums of their chunks.
+    pub fn job_parts(&mut self, id: Uuid) -> Result<Vec<Part>, DbError> {
+        let micros = |column: &str| format!("(extract(epoch FROM o.{column}) * 1000000)::bigint");
+        let sql = format!(
+            "SELECT o.organization_id, o.state, o.target_dek, o.target_version, o.previous_dek, o.previous_version, o.flipped,
+                {}, {}, {}, o.rows_estimated, o.intent_id, o.problem_code, o.problem,
+                coalesce(s.rows_visited, 0)::bigint, coalesce(s.cells, 0)::bigint, coalesce(s.late, 0)::bigint,
+                coalesce(s.bytes, 0)::bigint, coalesce(s.dark, 0)::float8,
+                (SELECT count(*) FROM scrybe_keys.quarantine q WHERE q.job_id = o.job_id AND q.organization_id = o.organization_id)
+             FROM scrybe_keys.job_organization o LEFT JOIN LATERAL (
+                SELECT sum(c.rows_visited) AS rows_visited, sum(c.cells_moved) FILTER (WHERE NOT c.late) AS cells,
+                       sum(c.cells_moved) FILTER (WHERE c.late) AS late, sum(c.bytes_moved) AS bytes, sum(c.dark_cell_seconds) AS dark
+                FROM scrybe_keys.job_chunk c WHERE c.job_id = o.job_id AND c.organization_id = o.organization_id) s ON true
+             WHERE o.job_id = $1 ORDER BY o.ordinal",
+            micros("flipped_at"),
+            micros("moved_at"),
+            micros("settled_at")
+        );
+        self.client.query(&sql, &[&id])?.iter().map(part).collect()
+    }
+
+    /// Puts an organization's part into a later state; moved and settled get their time.
+    pub fn set_part(&mut self, id: Uuid, organization: &OrgId, state: PartState) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job_organization SET state = $3,
+                moved_at = CASE WHEN $3 = 'moved' THEN coalesce(moved_at, clock_timestamp()) ELSE moved_at END,
+                settled_at = CASE WHEN $3 = 'settled' THEN clock_timestamp() ELSE settled_at END
+             WHERE job_id = $1 AND organization_id = $2",
+            &[&id, &organization.as_str(), &state.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// Ends an organization's part with the reason.
+    pub fn refuse_part(
+        &mut self,
+        id: Uuid,
+        organization: &OrgId,
+        state: PartState,
+        code: &str,
+        problem: &str,
+    ) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job_organization SET state = $3, problem_code = $4, problem = $5 WHERE job_id = $1 AND organization_id = $2",
+            &[&id, &organization.as_str(), &state.as_str(), &code, &problem],
+        )?;
+        Ok(())
+    }
+
+    /// Notes the audit intent an organization's flip runs under.
+    pub fn part_intent(&mut self, id: Uuid, organization: &OrgId, intent: Uuid) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job_organization SET intent_id = $3 WHERE job_id = $1 AND organization_id = $2",
+            &[&id, &organization.as_str(), &intent],
+        )?;
+        Ok(())
+    }
+
+    /// Chunks of an organization that are not done.
+    pub fn open_chunks(&mut self, id: Uuid, organization: &OrgId) -> Result<Vec<Chunk>, DbError> {
+        let rows = self.client.query(
+            "SELECT chunk, table_name, lower_key, upper_key FROM scrybe_keys.job_chunk
+             WHERE job_id = $1 AND organization_id = $2 AND NOT done AND NOT late ORDER BY chunk",
+            &[&id, &organization.as_str()],
+        )?;
+        Ok(rows
+            .iter()
+            .map(|row| Chunk {
+                key: ChunkKey { job: id, organization: organization.clone(), chunk: row.get(0) },
+                table: row.get(1),
+                rows: Rows::Range { lower: row.get(2), upper: row.get(3) },
+            })
+            .collect())
+    }
+
+    /// Adds a chunk to count what settling moves.
+    pub fn add_late_chunk(
+        &mut self,
+        id: Uuid,
+        organization: &OrgId,
+        table: &str,
+        rows: Rows,
+    ) -> Result<Chunk, DbError> {
+        let row = self.client.query_one(
+            "INSERT INTO scrybe_keys.job_chunk (job_id, organization_id, chunk, table_name, late)
+             SELECT $1, $2, coalesce(max(chunk), 0) + 1, $3, true FROM scrybe_keys.job_chunk WHERE job_id = $1 AND organization_id = $2
+             RETURNING chunk",
+            &[&id, &organization.as_str(), &table],
+        )?;
+        Ok(Chunk {
+            key: ChunkKey { job: id, organization: organization.clone(), chunk: row.get(0) },
+            table: table.to_owned(),
+            rows,
+        })
+    }
+
+    /// Cells a job could not move.
+    pub fn quarantined(&mut self, id: Uuid, limit: i64) -> Result<Vec<Quarantined>, DbError> {
+        let rows = self.client.query(
+            "SELECT organization_id, table_name, column_name, row_id, reason, (extract(epoch FROM found_at) * 1000000)::bigint
+             FROM scrybe_keys.quarantine WHERE job_id = $1 ORDER BY organization_id, table_name, row_id, column_name LIMIT $2",
+            &[&id, &limit],
+        )?;
+        Ok(rows
+            .iter()
+            .map(|row| Quarantined {
+                organization: row.get(0),
+                table: row.get(1),
+                column: row.get(2),
+                row: row.get(3),
+                reason: row.get(4),
+                found_at: time(row, 5).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// Forgets the quarantine of rows about to be tried again.
+    pub fn clear_quarantine(&mut self, id: Uuid, organization: &str, table: &str) -> Result<u64, DbError> {
+        let sql = "DELETE FROM scrybe_keys.quarantine WHERE job_id = $1 AND organization_id = $2 AND table_name = $3";
+        Ok(self.client.execute(sql, &[&id, &organization, &table])?)
+    }
+
+    /// Cells per second of the newest finished walks, `None` when there was none worth measuring.
+    pub fn measured_rate(&mut self) -> Result<Option<f64>, DbError> {
+        let row = self.client.query_opt(
+            "SELECT sum(cells)::float8 / nullif(sum(seconds), 0) FROM (
+               SELECT (SELECT sum(c.cells_moved) FROM scrybe_keys.job_chunk c WHERE c.job_id = o.job_id AND c.organization_id = o.organization_id AND NOT c.late) AS cells,
+                      extract(epoch FROM o.moved_at - o.flipped_at)::float8 AS seconds
+               FROM scrybe_keys.job_organization o WHERE o.flipped AND o.moved_at IS NOT NULL ORDER BY o.moved_at DESC LIMIT 20) r
+             HAVING sum(cells) >= 1000",
+            &[],
+        )?;
+        Ok(row.and_then(|row| row.get(0)))
+    }
+}
+
+fn part(row: &postgres::Row) -> Result<Part, DbError> {
+    let dek = |id: usize, version: usize| -> Option<(DekId, KeyVersion)> {
+        Some((DekId::parse(row.get::<_, Option<&str>>(id)?).ok()?, KeyVersion(row.get::<_, Option<i32>>(version)?)))
+    };
+    Ok(Part {
+        organization: super::deks::organization_id(row.get(0), "a job")?,
+        state: PartState::parse(row.get(1)),
+        target: dek(2, 3),
+        previous: dek(4, 5),
+        flipped: row.get(6),
+        flipped_at: time(row, 7),
+        moved_at: time(row, 8),
+        settled_at: time(row, 9),
+        rows_estimated: row.get(10),
+        intent: row.get(11),
+        problem: row
+            .get::<_, Option<String>>(12)
+            .map(|code| (code, row.get::<_, Option<String>>(13).unwrap_or_default())),
+        rows_visited: row.get(14),
+        cells_moved: row.get(15),
+        cells_late: row.get(16),
+        bytes_moved: row.get(17),
+        dark_cell_seconds: row.get(18),
+        quarantined: row.get(19),
+    })
+}
