@@ -129,7 +129,10 @@ mod tests {
         }
         assert_eq!(verdict(Op::Decrypt, KeyState::Disabled).code(), Some("DisabledException"));
         assert_eq!(verdict(Op::Decrypt, KeyState::PendingDeletion).code(), Some("KMSInvalidStateException"));
-        assert_eq!(verdict(Op::EnableKeyRotation, KeyState::PendingImport).code(), Some("UnsupportedOperationException"));
+        assert_eq!(
+            verdict(Op::EnableKeyRotation, KeyState::PendingImport).code(),
+            Some("UnsupportedOperationException")
+        );
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Every line of SQL. Identifiers from the data map are quoted by `quote`; values are always parameters.
 
 pub mod application;
+mod binding;
 pub mod catalog;
 pub mod cells;
 pub mod census;
@@ -9,9 +10,14 @@ mod deks;
 mod error;
 pub mod flip;
 pub mod jobs;
+mod meta;
+mod migrate;
 mod quote;
 
+pub use binding::Binding;
 pub use connect::Session;
 pub use deks::DekRow;
 pub use error::{DbError, DbErrorKind};
+pub use meta::{DekFacts, DekStatus};
+pub use migrate::{Installed, SCHEMA, SchemaError, SchemaState, known_version};
 pub use quote::{ident, table};

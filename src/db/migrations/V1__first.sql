@@ -114,6 +114,9 @@ CREATE TABLE audit (
     phase         text NOT NULL CHECK (phase IN ('intent', 'outcome', 'note')),
     intent_id     uuid,
     run_id        uuid NOT NULL,
+    -- The database user of the session, as the server knows it.
+    db_user       text NOT NULL,
+    -- Who the client says it is: OS user, host, AWS caller.
     actor         text NOT NULL,
     subject       text NOT NULL,
     -- Fixed text made by the client: hashed as it is.
@@ -129,24 +132,30 @@ CREATE TABLE audit_head (
 );
 INSERT INTO audit_head (seq, hash) VALUES (0, repeat('0', 64));
 
--- hash = sha256 over the fields below joined by newlines, times as UTC microseconds since the epoch.
+-- hash = hex sha256 over the fields below joined by newlines, `at` as whole microseconds since the epoch (UTC), an absent
+-- intent as '-'. No field may hold a line break, so no two records have the same text.
 CREATE FUNCTION audit_append(
     p_event text, p_phase text, p_intent uuid, p_run uuid, p_actor text, p_subject text, p_body text
 ) RETURNS TABLE (seq bigint, hash text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, scrybe_keys, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_seq bigint;
     v_previous text;
-    v_at timestamptz := clock_timestamp();
+    v_at timestamptz;
     v_hash text;
 BEGIN
+    IF concat(p_event, session_user, p_actor, p_subject, p_body) ~ E'[\\n\\r]' THEN
+        RAISE EXCEPTION 'an audit field holds a line break' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     UPDATE scrybe_keys.audit_head h SET seq = h.seq + 1 RETURNING h.seq, h.hash INTO STRICT v_seq, v_previous;
+    -- Read after the head is ours, so that times follow the sequence.
+    v_at := clock_timestamp();
     v_hash := encode(sha256(convert_to(concat_ws(E'\n',
-        'scrybe-keys audit v1', v_seq::text, (extract(epoch FROM v_at) * 1000000)::bigint::text,
-        p_event, p_phase, coalesce(p_intent::text, '-'), p_run::text, p_actor, p_subject,
+        'scrybe-keys audit v1', v_seq::text, round(extract(epoch FROM v_at) * 1000000)::bigint::text,
+        p_event, p_phase, coalesce(p_intent::text, '-'), p_run::text, session_user::text, p_actor, p_subject,
         p_body, v_previous), 'UTF8')), 'hex');
-    INSERT INTO scrybe_keys.audit (seq, at, event, phase, intent_id, run_id, actor, subject, body, previous_hash, hash)
-    VALUES (v_seq, v_at, p_event, p_phase, p_intent, p_run, p_actor, p_subject, p_body, v_previous, v_hash);
+    INSERT INTO scrybe_keys.audit (seq, at, event, phase, intent_id, run_id, db_user, actor, subject, body, previous_hash, hash)
+    VALUES (v_seq, v_at, p_event, p_phase, p_intent, p_run, session_user, p_actor, p_subject, p_body, v_previous, v_hash);
     UPDATE scrybe_keys.audit_head h SET hash = v_hash;
     RETURN QUERY SELECT v_seq, v_hash;
 END $$;

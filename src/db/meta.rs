@@ -1,0 +1,120 @@
+//! What the application's DEK table does not hold, by its row id: status, wrapping CMK, material, fingerprint.
+//! A DEK made before the tool came has no row here; nothing may conclude anything from the absence.
+
+use super::Session;
+use super::error::{DbError, DbErrorKind};
+use crate::core::ids::{DekId, KeyVersion, OrgId};
+use jiff::Timestamp;
+use postgres::{GenericClient, Row};
+use std::collections::HashMap;
+use std::fmt;
+use uuid::Uuid;
+
+/// Life of a DEK, in life order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DekStatus {
+    /// Cells may lie under it.
+    Active,
+    /// A clean closing census found nothing that needs it.
+    Retired,
+    /// Someone who must not have it may have it.
+    Compromised,
+    /// The wrapping is gone.
+    Destroyed,
+}
+
+impl DekStatus {
+    /// As it stands in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DekStatus::Active => "ACTIVE",
+            DekStatus::Retired => "RETIRED",
+            DekStatus::Compromised => "COMPROMISED",
+            DekStatus::Destroyed => "DESTROYED",
+        }
+    }
+
+    /// The status spelled so, if there is one.
+    pub fn parse(text: &str) -> Option<DekStatus> {
+        [DekStatus::Active, DekStatus::Retired, DekStatus::Compromised, DekStatus::Destroyed]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+    }
+}
+
+impl fmt::Display for DekStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The tool's record of one DEK row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DekFacts {
+    pub id: DekId,
+    pub organization: OrgId,
+    pub version: KeyVersion,
+    pub status: DekStatus,
+    pub key_arn: Option<String>,
+    pub material_id: Option<String>,
+    pub fingerprint: Option<String>,
+    pub run_id: Option<Uuid>,
+    /// When the status last changed, by the database clock; ignored when recording.
+    pub status_since: Option<Timestamp>,
+}
+
+impl Session {
+    /// Every DEK the tool has a record of, by DEK row.
+    pub fn dek_facts(&mut self) -> Result<HashMap<DekId, DekFacts>, DbError> {
+        let sql = "SELECT dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, run_id, \
+                   round(extract(epoch FROM status_since) * 1000000)::bigint FROM scrybe_keys.dek";
+        self.client.query(sql, &[])?.iter().map(|row| facts(row).map(|f| (f.id.clone(), f))).collect()
+    }
+
+    /// Writes what is known of a DEK row, over what was known before; an absent fact keeps its old value.
+    pub fn record_dek(&mut self, facts: &DekFacts) -> Result<(), DbError> {
+        record_dek_in(&mut self.client, facts)
+    }
+}
+
+/// As `Session::record_dek`, inside somebody's transaction.
+pub(super) fn record_dek_in(client: &mut impl GenericClient, facts: &DekFacts) -> Result<(), DbError> {
+    client.execute(
+        "INSERT INTO scrybe_keys.dek AS d (dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, run_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (dek_id) DO UPDATE SET \
+         status_since = CASE WHEN d.status = excluded.status THEN d.status_since ELSE clock_timestamp() END, status = excluded.status, \
+         key_arn = coalesce(excluded.key_arn, d.key_arn), material_id = coalesce(excluded.material_id, d.material_id), \
+         fingerprint = coalesce(excluded.fingerprint, d.fingerprint), run_id = coalesce(d.run_id, excluded.run_id)",
+        &[
+            &facts.id.as_str(),
+            &facts.organization.as_str(),
+            &facts.version.0,
+            &facts.status.as_str(),
+            &facts.key_arn,
+            &facts.material_id,
+            &facts.fingerprint,
+            &facts.run_id,
+        ],
+    )?;
+    Ok(())
+}
+
+fn facts(row: &Row) -> Result<DekFacts, DbError> {
+    let id = DekId::parse(row.get(0)).map_err(|e| unreadable(e.to_string()))?;
+    Ok(DekFacts {
+        organization: OrgId::parse(row.get(1)).map_err(|e| unreadable(format!("record of DEK row {id}: {e}")))?,
+        version: KeyVersion(row.get(2)),
+        status: DekStatus::parse(row.get(3))
+            .ok_or_else(|| unreadable(format!("record of DEK row {id} has a status this binary does not know")))?,
+        key_arn: row.get(4),
+        material_id: row.get(5),
+        fingerprint: row.get(6),
+        run_id: row.get(7),
+        status_since: Timestamp::from_microsecond(row.get(8)).ok(),
+        id,
+    })
+}
+
+fn unreadable(message: String) -> DbError {
+    DbError { kind: DbErrorKind::Other, sqlstate: None, message }
+}
