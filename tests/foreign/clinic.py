@@ -5,11 +5,13 @@ and the database through psycopg. seed.py writes with it, check.py verifies, wri
 """
 
 import base64
+import datetime
 import hashlib
 import json
 import os
 import urllib.error
 import urllib.request
+import uuid
 
 import psycopg
 from cryptography.exceptions import InvalidTag
@@ -142,6 +144,27 @@ def active_dek(conn, kms, org):
         if active:
             return kms.unwrap(wrapped), version
     raise RuntimeError(f"organization {org} has no active DEK")
+
+
+def insert_dek(conn, kms, key, org, version):
+    """The first half of the application's rotation: one more active row."""
+    conn.execute(
+        'INSERT INTO "EncryptionKey" (id, "organizationId", "encryptedDek", "keyVersion", "isActive", "createdAt") VALUES (%s, %s, %s, %s, true, %s)',
+        [str(uuid.uuid4()), org, kms.new_dek(key)[1], version, now()],
+    )
+
+
+def deactivate_older(conn, org):
+    """The second half: only the highest version stays active."""
+    conn.execute(
+        'UPDATE "EncryptionKey" SET "isActive" = false, "rotatedAt" = %s WHERE "organizationId" = %s AND "isActive" AND "keyVersion" <'
+        ' (SELECT max("keyVersion") FROM "EncryptionKey" WHERE "organizationId" = %s)',
+        [now(), org, org],
+    )
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def deployed(conn):

@@ -247,7 +247,17 @@ def nested(seed, org, dek, _):
     seed.flaw("nested", org, "Note", "content", seed.row("Note", org, dek, 1, cells={"content": ("nested", outer, extra)}))
 
 
-FLAWS = {"corrupted": corrupted, "foreign-key": foreign_key, "plaintext": plaintext, "nested": nested}
+def orphan(seed, org, dek, _):
+    """A call whose client is gone: nothing says any more which organization's key opens it."""
+    if org.startswith("org-1-"):
+        stored = clinic.seal(dek, "a call of nobody", clinic.STANDARD)
+        cells = {column: ("null", None, {}) for column in seed.tables["Call"][0]} | {"transcriptRaw": ("as-is", stored, {})}
+        id = seed.row("Call", org, dek, 1, cells=cells)
+        seed.conn.execute('UPDATE "Call" SET "clientId" = NULL WHERE id = %s', [id])
+        seed.flaw("orphan", org, "Call", "transcriptRaw", id)
+
+
+FLAWS = {"orphan": orphan, "corrupted": corrupted, "foreign-key": foreign_key, "plaintext": plaintext, "nested": nested}
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,6 @@ goes to the journal with what must be found later; the last line of a row counts
 """
 
 import argparse
-import datetime
 import json
 import random
 import signal
@@ -37,6 +36,7 @@ class Writer:
         manifest = json.load(open(args.manifest, encoding="utf-8"))
         self.rows = {t: [(id, row["org"]) for id, row in rows.items()] for t, rows in manifest["tables"].items()}
         self.columns = {table: list(columns) for table, (columns, _) in clinic.deployed(self.conn).items()}
+        self.key = manifest["keyArn"]
         self.orgs = manifest["organizations"]
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopping", True))
 
@@ -66,7 +66,7 @@ class Writer:
         id, org = self.random.choice(self.rows[table])
         column = {"Note": "content", "Message": "content", "FormSubmission": "data"}[table]
         if kind < 0.4:
-            self.save(table, id, org, "SET \"updatedAt\" = %s", [now()], {})
+            self.save(table, id, org, "SET \"updatedAt\" = %s", [clinic.now()], {})
             counts["moved"] += 1
             return
         dek, version, _ = self.dek(org)
@@ -78,7 +78,7 @@ class Writer:
         value = json.dumps(stored) if table == "FormSubmission" else stored
         counts["late"] += clinic.key_rows(self.conn, org)[0][2] > version
         if kind < 0.8:
-            self.save(table, id, org, f'SET "{column}" = %s, "updatedAt" = %s', [value, now()], {column: cell})
+            self.save(table, id, org, f'SET "{column}" = %s, "updatedAt" = %s', [value, clinic.now()], {column: cell})
             counts["edited"] += 1
         elif table == "Note":
             self.insert(id, org, value, cell)
@@ -96,7 +96,7 @@ class Writer:
         row = self.conn.execute(
             'INSERT INTO "Note" AS t SELECT (jsonb_populate_record(n, jsonb_build_object(\'id\', %s::text, \'content\', %s::text, \'updatedAt\', %s::text))).*'
             f' FROM "Note" n WHERE n.id = %s RETURNING t."updatedAt"::text, {clinic.others_sql(["content"])}',
-            [id, value, now(), like],
+            [id, value, clinic.now(), like],
         ).fetchone()
         self.rows["Note"].append((id, org))
         self.record("Note", id, org, {"content": cell}, row)
@@ -108,20 +108,9 @@ class Writer:
 
     def flip(self, org):
         """The application's own rotation of the DEK, without its re-encryption."""
-        rows = clinic.key_rows(self.conn, org)
-        key = json.load(open(self.args.manifest, encoding="utf-8"))["keyArn"]
-        _, wrapped = self.kms.new_dek(key)
-        with self.conn.transaction():
-            self.conn.execute('UPDATE "EncryptionKey" SET "isActive" = false, "rotatedAt" = %s WHERE "organizationId" = %s AND "isActive"', [now(), org])
-            self.conn.execute(
-                'INSERT INTO "EncryptionKey" (id, "organizationId", "encryptedDek", "keyVersion", "isActive", "createdAt")'
-                " VALUES (%s, %s, %s, %s, true, %s)",
-                [str(uuid.uuid4()), org, wrapped, rows[0][2] + 1, now()],
-            )
-
-
-def now():
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        version = clinic.key_rows(self.conn, org)[0][2] + 1
+        clinic.insert_dek(self.conn, self.kms, self.key, org, version)
+        clinic.deactivate_older(self.conn, org)
 
 
 if __name__ == "__main__":

@@ -4,31 +4,17 @@
 //! `users` for a while, however the processes ended. Databases are copies of a template with the application's tables.
 
 use postgres::{Client, NoTls};
+use scrybe_keys::db::application::{Shape, schema};
 use scrybe_keys::ops::sandbox::cluster::{Cluster, Options};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The application's schema in two deployments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deployment {
-    /// Every table and column of the clinic application.
-    Full,
-    /// Without `"Client".ssn` and `"Client"."healthConditions"`.
-    WithoutClientTier2,
-}
-
-impl Deployment {
-    fn template(self) -> &'static str {
-        match self {
-            Deployment::Full => "app_full",
-            Deployment::WithoutClientTier2 => "app_without_tier2",
-        }
-    }
-
-    fn sql(self) -> String {
-        scrybe_keys::db::application::schema_sql(self == Deployment::Full)
+fn template(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Full => "app_full",
+        Shape::WithoutClientTier2 => "app_without_tier2",
     }
 }
 
@@ -71,14 +57,14 @@ impl Shared {
 
 fn make_templates(cluster: &Cluster) {
     let mut admin = Client::connect(&cluster.url("postgres"), NoTls).unwrap();
-    for deployment in [Deployment::Full, Deployment::WithoutClientTier2] {
-        let (name, making) = (deployment.template(), format!("{}_making", deployment.template()));
+    for shape in [Shape::Full, Shape::WithoutClientTier2] {
+        let (name, making) = (template(shape), format!("{}_making", template(shape)));
         if admin.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).unwrap().is_some() {
             continue;
         }
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {making}")).unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {making}")).unwrap();
-        Client::connect(&cluster.url(&making), NoTls).unwrap().batch_execute(&deployment.sql()).unwrap();
+        Client::connect(&cluster.url(&making), NoTls).unwrap().batch_execute(&schema(shape)).unwrap();
         admin.batch_execute(&format!("ALTER DATABASE {making} RENAME TO {name}")).unwrap();
     }
 }
@@ -102,12 +88,23 @@ pub struct Database {
 
 impl Database {
     /// A copy of the deployment's empty tables.
-    pub fn fresh(deployment: Deployment) -> Database {
+    pub fn fresh(shape: Shape) -> Database {
+        Database::copy_of(template(shape))
+    }
+
+    /// A copy of another database to which nobody is connected.
+    pub fn copy_of(original: &str) -> Database {
         let shared = shared();
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
-        let mut admin = Client::connect(&shared.url("postgres"), NoTls).unwrap();
-        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {} STRATEGY file_copy", deployment.template())).or_else(|_| admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {}", deployment.template()))).unwrap();
+        Client::connect(&shared.url("postgres"), NoTls).unwrap().batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {original}")).unwrap();
         Database { url: shared.url(&name), port: shared.port(), name }
+    }
+
+    /// Makes this database a copy of `original` again, whoever is connected to it.
+    pub fn restore(&self, original: &Database) {
+        let mut admin = self.admin();
+        admin.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE {} TEMPLATE {}", self.name, original.name)).unwrap();
     }
 
     /// A superuser's connection, for the test's own SQL.

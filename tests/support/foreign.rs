@@ -13,7 +13,7 @@ pub struct Seed {
     pub note_bytes: u32,
     /// DEK versions so far.
     pub versions: u32,
-    /// `corrupted`, `foreign-key`, `plaintext`, `nested`.
+    /// `corrupted`, `foreign-key`, `plaintext`, `nested`, `orphan`.
     pub flaws: Vec<&'static str>,
     /// DEKs as the application makes them without KMS.
     pub dev: bool,
@@ -50,6 +50,8 @@ pub struct Check {
     pub version: u32,
     /// Another one for some.
     pub other: Vec<(String, u32)>,
+    /// DEK rows of every organization, when not as many as the version says.
+    pub rows: Option<u32>,
     /// Plaintext cells must be sealed now.
     pub plaintext_sealed: bool,
     /// Nested cells must hold their inner plaintext now.
@@ -68,6 +70,9 @@ impl Check {
         command.args(["--version", &self.version.to_string()]);
         for (org, version) in &self.other {
             command.args(["--org-version", &format!("{org}={version}")]);
+        }
+        if let Some(rows) = self.rows {
+            command.args(["--rows", &rows.to_string()]);
         }
         if self.plaintext_sealed {
             command.arg("--plaintext-sealed");

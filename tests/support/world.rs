@@ -1,11 +1,12 @@
 //! A clinic ready to be worked on: database, KMS endpoint, environment, and the manifest of what must stay true.
 
 use super::cli::{self, Ran, Running};
-use super::cluster::{Database, Deployment};
+use super::cluster::Database;
 use super::endpoint::Endpoint;
 use super::foreign::{Check, Seed, Seeded, answer};
 use super::python::Python;
 use postgres::Client;
+use scrybe_keys::db::application::Shape;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,15 +29,15 @@ pub struct World {
 impl World {
     /// A seeded clinic of the full deployment, bound by `init`. `None` when the foreign implementation is not there (said on stderr).
     pub fn ready(seed: Seed) -> Option<World> {
-        let world = World::unbound(Deployment::Full, seed)?;
+        let world = World::unbound(Shape::Full, seed)?;
         world.run(&["init"]).expect(0);
         Some(world)
     }
 
     /// A seeded clinic the tool has not seen yet.
-    pub fn unbound(deployment: Deployment, seed: Seed) -> Option<World> {
+    pub fn unbound(shape: Shape, seed: Seed) -> Option<World> {
         let python = Python::ready()?;
-        let (database, kms) = (Database::fresh(deployment), Endpoint::start());
+        let (database, kms) = (Database::fresh(shape), Endpoint::start());
         let dir = tempfile::tempdir().unwrap();
         let mut command = python.script("seed.py");
         connection(&mut command, &database.url, &kms.url);
@@ -59,6 +60,19 @@ impl World {
     /// Runs the binary to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         self.start(arguments).finish()
+    }
+
+    /// A copy of the database as it is now, to go back to with `database.restore`.
+    pub fn saved(&self) -> Database {
+        Database::copy_of(&self.database.name)
+    }
+
+    /// The application flips by itself: `insert`, `deactivate` or `both`.
+    pub fn application_flips(&self, stage: &str) {
+        let mut command = self.python.script("flip.py");
+        connection(&mut command, &self.database.url, &self.kms.url);
+        command.arg("--manifest").arg(self.path("manifest.json")).args(["--stage", stage]);
+        answer(&mut command).unwrap_or_else(|why| panic!("flip.py: {why}"));
     }
 
     /// Starts the binary.
