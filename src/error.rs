@@ -202,3 +202,60 @@ impl From<crate::ops::sandbox::cluster::ClusterError> for Failure {
         Failure::new(exit, code, error.to_string()).hint(hint).caused_by(error)
     }
 }
+
+impl From<crate::db::DbError> for Failure {
+    fn from(error: crate::db::DbError) -> Failure {
+        use crate::db::DbErrorKind as K;
+        let no_pg_hba = error.sqlstate.as_deref() == Some("28000") && error.message.contains("pg_hba.conf");
+        let (exit, code, hint) = match error.kind {
+            K::Unreachable => (
+                Exit::Unreachable,
+                "db-unreachable",
+                "is PostgreSQL running, and are host and port right? `scrybe-keys context` shows them; then run the same command again",
+            ),
+            K::Tls => (
+                Exit::Unreachable,
+                "db-tls",
+                "give the server's root certificate with sslrootcert=, or say the sslmode= you mean in the database address",
+            ),
+            K::TooOld => (Exit::Conflict, "db-too-old", "upgrade the server to PostgreSQL 13 or newer"),
+            K::Login if no_pg_hba => (
+                Exit::Denied,
+                "db-no-pg-hba",
+                "the server's pg_hba.conf lets nobody in from here: ask for an entry for this user, database, address and TLS mode",
+            ),
+            K::Login => (
+                Exit::Denied,
+                "db-login",
+                "check user and password in DATABASE_URL, --database-url-file or PGPASSFILE; `scrybe-keys context` shows which one is used",
+            ),
+            K::NoDatabase => (
+                Exit::Conflict,
+                "db-no-database",
+                "check the database's name in the address with `scrybe-keys context`",
+            ),
+            K::Denied => {
+                (Exit::Denied, "db-denied", "`scrybe-keys init --check` prints what is missing as the GRANTs to run")
+            }
+            K::Missing => (
+                Exit::Conflict,
+                "db-missing",
+                "the schema or the data map differs from this database: `scrybe-keys init --check`",
+            ),
+            K::Retry => (Exit::Unreachable, "db-busy", "another session holds the lock: run the same command again"),
+            K::Cancelled => {
+                (Exit::Unreachable, "db-cancelled", "the server cancelled the statement: run the same command again")
+            }
+            K::ServerFull => (
+                Exit::Unreachable,
+                "db-full",
+                "free space or memory on the database server, then run the same command again",
+            ),
+            K::ReadOnly => {
+                (Exit::Conflict, "db-read-only", "this is a replica or a read-only session: give the primary's address")
+            }
+            K::Other => (Exit::Internal, "db-error", "run the same command again with -vv, and report what it says"),
+        };
+        Failure { exit, code, message: error.to_string(), source: None, hints: vec![hint.to_owned()] }
+    }
+}

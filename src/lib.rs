@@ -12,7 +12,7 @@
 //! # Rooms (arrows point inward; `tests/architecture.rs` enforces them)
 //! ```text
 //! main.rs   argv in, exit code out            command/  one verb per file
-//! config.rs the only reader of the environment ui/      the only printing
+//! config/   the only reader of the environment ui/      the only printing
 //! error.rs  Failure: kind, source, hints      ops/     what the tool does: plan, permit, apply
 //! exit.rs   every exit code                   db/      every line of SQL
 //! core/     pure: no I/O, clock, terminal, async
@@ -26,6 +26,7 @@ pub mod command;
 pub mod config;
 pub mod core;
 pub mod db;
+pub mod envelope;
 pub mod error;
 pub mod exit;
 pub mod local;

@@ -1,1 +1,68 @@
 //! One verb per file: `Args` (its doc comment is the help) and one consuming `run(self, &App) -> Result<Outcome, Failure>`.
+//!
+//! A new verb is one `pub mod` line and one line of `verbs!`, in the order of DESIGN's contract: help lists them so.
+//! A verb prints nothing: it narrates through `app.ui` and hands its answer back.
+
+pub mod completions;
+pub mod context;
+pub mod man;
+
+use crate::app::{App, Outcome};
+use crate::config::Flags;
+use crate::error::Failure;
+
+macro_rules! verbs {
+    ($($(#[$attribute:meta])* $Verb:ident($module:ident) $name:literal;)*) => {
+        /// What to do.
+        #[derive(clap::Subcommand)]
+        pub enum Verb {
+            $($(#[$attribute])* #[command(name = $name)] $Verb($module::Args),)*
+        }
+
+        impl Verb {
+            /// As typed, and as the JSON answer's schema names it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Verb::$Verb(_) => $name,)* }
+            }
+
+            /// Does it.
+            pub fn run(self, app: &App) -> Result<Outcome, Failure> {
+                match self { $(Verb::$Verb(args) => args.run(app),)* }
+            }
+        }
+    };
+}
+
+verbs! {
+    Context(context) "context";
+    Completions(completions) "completions";
+    Man(man) "man";
+}
+
+impl Verb {
+    /// False for verbs that only print something built in: no file is read and no setting can be wrong for them.
+    pub fn needs_settings(&self) -> bool {
+        !matches!(self, Verb::Completions(_) | Verb::Man(_))
+    }
+}
+
+/// Rotate, move, count and prove the keys that protect patient data
+///
+/// CMK: the KMS master key. DEK: an organization's data encryption key, wrapped by the CMK. Cell: one sealed value in one row.
+/// Dark: a cell its application cannot open right now. Nothing is changed without a plan that you have seen.
+///
+/// Start with what only reads: `scrybe-keys context`
+#[derive(clap::Parser)]
+#[command(name = "scrybe-keys", version, propagate_version = true, disable_help_subcommand = true, after_long_help = exit_codes(), after_help = exit_codes())]
+pub struct Cli {
+    #[command(flatten)]
+    pub flags: Flags,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The exit-code table of help, README and man page.
+pub fn exit_codes() -> String {
+    let rows = crate::exit::TABLE.iter().map(|(exit, meaning)| format!("{:>5}  {meaning}", exit.code()));
+    format!("Exit codes:\n{}", rows.collect::<Vec<_>>().join("\n"))
+}

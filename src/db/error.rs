@@ -8,6 +8,10 @@ use std::fmt;
 pub enum DbErrorKind {
     /// Cannot connect, or the connection was lost.
     Unreachable,
+    /// The TLS session could not be made: certificate, roots or a server without TLS.
+    Tls,
+    /// The server is older than the tool can use.
+    TooOld,
     /// Wrong password, no such role, pg_hba.
     Login,
     /// No such database.
@@ -55,14 +59,12 @@ impl From<postgres::Error> for DbError {
                 message = format!("{message}: {inner}");
                 source = inner.source();
             }
-            let kind = if error.is_closed()
-                || message.contains("connect")
-                || message.contains("communicating")
-                || message.contains("TLS")
-                || message.contains("tls")
-            {
+            let about = |word: &str| message.contains(word);
+            let kind = if about("TLS") || about("certificate") {
+                K::Tls
+            } else if error.is_closed() || about("connect") || about("communicating") || about("timed out") {
                 K::Unreachable
-            } else if message.contains("password missing") || message.contains("authentication") {
+            } else if about("password missing") || about("authentication") {
                 K::Login
             } else {
                 K::Other

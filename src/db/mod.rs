@@ -13,9 +13,10 @@ pub mod jobs;
 mod meta;
 mod migrate;
 mod quote;
+mod tls;
 
 pub use binding::Binding;
-pub use connect::Session;
+pub use connect::{Cancel, ServerFacts, Session};
 pub use deks::DekRow;
 pub use error::{DbError, DbErrorKind};
 pub use meta::{DekFacts, DekStatus};

@@ -1,8 +1,17 @@
 //! When to stop: INT, TERM and `--timeout` seen by everything that loops.
-//! The first asks to finish the batch; a second INT cancels the running statement. HUP is ignored on purpose.
+//! The first asks to finish the batch; a second INT cancels the running statement. HUP is ignored on purpose: stopping a move
+//! prolongs the outage, and progress is in the database. What the process itself needs (no core files, quiet panics) is set here too.
 
+use crate::exit::Exit;
+use nix::sys::resource::{Resource, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+/// How long a run that was asked to stop by `--timeout` may take to stop in good order.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Shared stop flag. Cheap to clone, cheap to ask.
 #[derive(Clone, Default)]
@@ -22,5 +31,46 @@ impl Interrupt {
     /// One more request to stop.
     pub fn ask(&self) {
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_add(1)));
+    }
+}
+
+/// No core files, and panics that say where but never what: a payload could hold a secret.
+pub fn guard_process() {
+    // Both limits: a child must not be able to raise it again.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+        crate::ui::last_words(&format!(
+            "internal fault{place}; no key material is shown, nothing half-done is lost: run the same command again"
+        ));
+    }));
+}
+
+/// Starts listening: signals and, when given, the deadline. For the real process only, once.
+pub fn listen(interrupt: &Interrupt, timeout: Option<Duration>) {
+    if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGPIPE]) {
+        let interrupt = interrupt.clone();
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                match signal {
+                    SIGINT => interrupt.ask(),
+                    // A second TERM does not insist: supervisors repeat themselves.
+                    SIGTERM if !interrupt.asked() => interrupt.ask(),
+                    _ => {}
+                }
+            }
+        });
+    }
+    if let Some(timeout) = timeout {
+        let interrupt = interrupt.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(timeout);
+            interrupt.ask();
+            std::thread::sleep(GRACE);
+            crate::ui::last_words(
+                "timed out, and nothing moved for 30 seconds after that; what is committed is safe: run the same command again",
+            );
+            std::process::exit(Exit::Unreachable.code().into());
+        });
     }
 }

@@ -1,9 +1,20 @@
 //! Flags + environment + file -> one validated `Settings`. The only reader of the environment.
 //! Each value keeps where it came from, so that `context` and every error can say it. Precedence: flag, environment, file, default.
+//!
+//! `flags` is what clap reads, `file` the YAML file, `settings` joins them; `database` and `aws` know their own variables.
+
+mod aws;
+mod database;
+mod file;
+mod flags;
+mod settings;
+
+pub use flags::{Color, Flags};
 
 use crate::core::data_map::DataMap;
 use crate::core::database_url::DatabaseUrl;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +27,11 @@ impl Env {
     pub fn of_process() -> Env {
         Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
     }
+
+    /// A variable's value; an empty one counts as not set.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
 }
 
 /// Where a setting was learned.
@@ -27,11 +43,34 @@ pub enum Origin {
     Default,
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag(flag) => f.write_str(flag),
+            Origin::Variable(name) => f.write_str(name),
+            Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
+
 /// A value and where it came from.
 #[derive(Clone, Debug)]
 pub struct Sourced<T> {
     pub value: T,
     pub origin: Origin,
+}
+
+impl<T> Sourced<T> {
+    /// A value and its origin.
+    pub fn new(value: T, origin: Origin) -> Sourced<T> {
+        Sourced { value, origin }
+    }
+
+    /// A value nobody set.
+    pub fn default_of(value: T) -> Sourced<T> {
+        Sourced { value, origin: Origin::Default }
+    }
 }
 
 /// Which world this is. Anything that does not say counts as production.
@@ -56,11 +95,11 @@ impl Environment {
 /// Who wraps DEKs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Provider {
-    /// AWS KMS, through the SDK (also against a loopback endpoint).
+    /// AWS KMS
     Aws,
-    /// The embedded KMS, in process: sandbox and drills.
+    /// The embedded KMS, in process: sandbox and drills
     Local,
-    /// `dev:` DEKs, as the application makes them without KMS. Never in production.
+    /// `dev:` DEKs, as the application makes them without KMS; never in production
     Dev,
 }
 
@@ -78,9 +117,11 @@ impl Provider {
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ProgressMode {
-    /// Bars on a terminal, nothing off it.
+    /// Bars on a terminal, nothing off it
     Auto,
+    /// A line every few seconds
     Plain,
+    /// One JSON object a line
     Json,
     None,
 }
@@ -110,6 +151,10 @@ pub struct Settings {
     pub no_input: bool,
     /// Ends the run (exit 7 or 8) when it takes longer.
     pub timeout: Option<Duration>,
+    /// The file that was read, if any.
+    pub file: Option<Sourced<PathBuf>>,
+    /// The sandbox this run was started in (`SCRYBE_SANDBOX`, set by `sandbox exec` and `env`); every plan says so.
+    pub sandbox: Option<Sourced<String>>,
     /// Things said at the start: ignored URL options, a password in argv.
     pub notes: Vec<String>,
 }

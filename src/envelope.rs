@@ -1,0 +1,86 @@
+//! The JSON envelope: with `--json` every run answers with exactly one of these on stdout, whatever happened.
+//! Keys are camelCase, times RFC 3339 UTC, counts integers, durations seconds. `schemas/envelope.json` is made from this type.
+
+use crate::config::Settings;
+use crate::core::problem::{Problem, Severity};
+use crate::error::Failure;
+use crate::exit::Exit;
+use serde::Serialize;
+
+/// One answer.
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// `scrybe-keys/<verb>/1`; a verb of several words is joined by `-`.
+    pub schema: String,
+    /// `ok`, `findings`, `incomplete`, `refused` or `failed`.
+    pub status: &'static str,
+    /// The process's exit code.
+    pub exit_code: u8,
+    /// True when anything outside this process was changed.
+    pub changed: bool,
+    /// Names this run in the audit chain and in jobs.
+    #[schemars(with = "String")]
+    pub run_id: uuid::Uuid,
+    /// Where it acted; null when the command line was not understood.
+    pub context: Option<Context>,
+    /// The verb's own report.
+    pub data: serde_json::Value,
+    /// Findings and the failure, if any.
+    pub problems: Vec<Problem>,
+}
+
+/// Where a run acted. No secret.
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Context {
+    pub environment: Option<&'static str>,
+    pub kms: Option<&'static str>,
+    pub region: String,
+    pub key: Option<String>,
+    /// `user@host:port/database`.
+    pub database: Option<String>,
+    pub sandbox: bool,
+}
+
+impl Context {
+    /// The settings' part of where we are.
+    pub fn of(settings: &Settings) -> Context {
+        Context {
+            environment: settings.environment.as_ref().map(|e| e.value.as_str()),
+            kms: settings.provider.as_ref().map(|p| p.value.as_str()),
+            region: settings.region.value.clone(),
+            key: settings.key.as_ref().map(|k| k.value.clone()),
+            database: settings.database.as_ref().map(|d| d.value.shown()),
+            sandbox: settings.sandbox.is_some(),
+        }
+    }
+}
+
+impl Envelope {
+    /// An answer to `verb` that ends with `exit`.
+    pub fn new(verb: &str, exit: Exit, run_id: uuid::Uuid) -> Envelope {
+        Envelope {
+            schema: format!("scrybe-keys/{verb}/1"),
+            status: exit.status(),
+            exit_code: exit.code(),
+            changed: false,
+            run_id,
+            context: None,
+            data: serde_json::Value::Null,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds a failure as a problem.
+    pub fn with_failure(mut self, failure: &Failure) -> Envelope {
+        let message = std::iter::once(failure.message.clone()).chain(failure.chain()).collect::<Vec<_>>().join(": ");
+        self.problems.push(Problem::new(Severity::Critical, failure.code, "", message, failure.hints.join("; ")));
+        self
+    }
+
+    /// One line of JSON.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("an envelope holds only text keys")
+    }
+}
