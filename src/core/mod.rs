@@ -2,6 +2,7 @@
 //! Whatever depends on time takes `now`. Nobody outside is known here; everybody outside may use it.
 
 pub mod cell;
+pub mod chain;
 pub mod data_map;
 pub mod database_url;
 pub mod dek;

@@ -1,6 +1,7 @@
 //! Every line of SQL. Identifiers from the data map are quoted by `quote`; values are always parameters.
 
 pub mod application;
+mod audit;
 mod binding;
 pub mod catalog;
 pub mod cells;
@@ -12,13 +13,16 @@ pub mod flip;
 pub mod jobs;
 mod meta;
 mod migrate;
+mod privileges;
 mod quote;
 mod tls;
 
+pub use audit::{Entry, Filter};
 pub use binding::Binding;
 pub use connect::{Cancel, ServerFacts, Session};
 pub use deks::DekRow;
 pub use error::{DbError, DbErrorKind};
 pub use meta::{DekFacts, DekStatus};
 pub use migrate::{Installed, SCHEMA, SchemaError, SchemaState, known_version};
+pub use privileges::{Grant, Need};
 pub use quote::{ident, table};
