@@ -43,6 +43,16 @@ pub struct NewRow {
     pub envelopes: Vec<Option<String>>,
 }
 
+/// Cancels a connection's running statement.
+pub struct Canceller(postgres::CancelToken);
+
+impl Canceller {
+    /// Asks the server to cancel. Best effort: a server that does not listen is not waited for.
+    pub fn cancel(&self) {
+        let _ = self.0.cancel_query(postgres::NoTls);
+    }
+}
+
 /// One open batch transaction.
 pub struct Batch<'s> {
     transaction: Transaction<'s>,
@@ -113,6 +123,37 @@ impl Session {
         }
         places.sort_unstable_by_key(|p| (p.block, p.line));
         Ok(places)
+    }
+
+    /// Some rows of an organization that hold a value, columns cast to text.
+    pub fn sample_rows(&mut self, table: &LiveTable, organization: &OrgId, rows: i64) -> Result<Vec<Vec<Option<String>>>, DbError> {
+        let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}::text", ident(&c.name))).collect();
+        let present: Vec<String> = table.columns.iter().map(|c| format!("t.{} IS NOT NULL", ident(&c.name))).collect();
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {} AND ({}) LIMIT $2",
+            columns.join(", "),
+            table.from(),
+            is_organization(table, 1),
+            present.join(" OR ")
+        );
+        let found = self.client.query(&sql, &[&organization.as_str(), &rows])?;
+        Ok(found.iter().map(|row| (0..table.columns.len()).map(|n| row.get(n)).collect()).collect())
+    }
+
+    /// Rows per organization of a table.
+    pub fn rows_by_organization(&mut self, table: &LiveTable) -> Result<Vec<(Option<String>, i64)>, DbError> {
+        let sql = format!("SELECT {}::text, count(*) FROM {} GROUP BY 1", table.organization.expression, table.from());
+        Ok(self.client.query(&sql, &[])?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Short lock waits and, while they last, no wait without end: for sessions that move cells.
+    pub fn limit_lock_waits(&mut self) -> Result<(), DbError> {
+        Ok(self.client.batch_execute("SET lock_timeout = '500ms'")?)
+    }
+
+    /// A handle that cancels this connection's running statement from another thread.
+    pub fn canceller(&self) -> Canceller {
+        Canceller(self.client.cancel_token())
     }
 
     /// Opens a batch transaction.

@@ -1,0 +1,414 @@
+//! The census: which key versions really protect how many cells, where. Read-only.
+//!
+//! The closing form reads every cell under one snapshot (`db::census`) and opens it; what it counts is proof. The sampled form reads
+//! a share of the blocks and says so. Counting is by `core::cell`, the same judge that the walk moves by. Memory is the counts, plus row
+//! ids up to a limit; never values.
+
+use super::keyrings;
+use super::wrapping::Vault;
+use crate::app::App;
+use crate::core::cell::{Class, Judge};
+use crate::core::ids::{DekId, KeyVersion, OrgId};
+use crate::core::keyring::Keyring;
+use crate::core::problem::{Problem, Severity};
+use crate::db::Session;
+use crate::db::catalog::Catalog;
+use crate::db::census::{CensusFilter, CensusRow, Unit, units};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::ui::Progress;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Row ids kept per organization and table for moving; above it the table is walked again.
+pub const STALE_LIMIT: usize = 5000;
+/// Rows fetched at most at a time.
+const FETCH_ROWS: usize = 1000;
+const FETCH_BYTES: usize = 2 << 20;
+
+/// What to count.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    pub filter: CensusFilter,
+    /// Cells per second at most, over all workers.
+    pub max_rate: Option<u64>,
+    /// Names of unopenable cells to keep.
+    pub list_unopenable: usize,
+    /// Also look for envelopes in columns the map does not know.
+    pub probe_unmapped: bool,
+    pub workers: usize,
+}
+
+/// What protects a counted cell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protection {
+    /// The DEK the application seals with.
+    Current(KeyVersion, DekId),
+    /// Another DEK of the organization.
+    Stale(KeyVersion, DekId),
+    /// None.
+    Plaintext,
+    /// The envelope does not open; malformed or not authentic.
+    Unopenable,
+    /// The row's organization cannot be found, or has no DEK.
+    Ownerless,
+}
+
+/// Where a counted cell is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Where {
+    pub organization: Option<String>,
+    pub table: String,
+    pub column: String,
+}
+
+/// A cell by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CellName {
+    pub place: Where,
+    pub row: String,
+    pub reason: String,
+}
+
+/// What was counted.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    pub counts: BTreeMap<(Where, Protection), u64>,
+    /// Nested envelopes by place and the version inside; these cells are in `counts` too.
+    pub nested: BTreeMap<(Where, KeyVersion), u64>,
+    /// Rows with a cell under another DEK than the current one, by organization and table, up to `STALE_LIMIT` each.
+    pub stale_rows: BTreeMap<(String, String), Vec<String>>,
+    pub unopenable: Vec<CellName>,
+    /// Columns outside the map that hold envelopes: table, column, rows.
+    pub unmapped: Vec<(String, String, i64)>,
+    pub cells: u64,
+    pub rows: u64,
+    pub seconds: f64,
+    pub sample: Option<f64>,
+}
+
+/// The keyrings of the organizations in scope.
+pub type Keyrings = HashMap<String, OrganizationKeys>;
+
+/// One organization's keyring and which position is current.
+pub struct OrganizationKeys {
+    pub keyring: Keyring,
+    pub current: usize,
+}
+
+impl Census {
+    /// Cells under another DEK than the current one.
+    pub fn stale(&self) -> u64 {
+        self.sum(|p| matches!(p, Protection::Stale(..)))
+    }
+
+    /// Sum over one kind of protection.
+    pub fn sum(&self, kind: impl Fn(&Protection) -> bool) -> u64 {
+        self.counts.iter().filter(|((_, p), _)| kind(p)).map(|(_, n)| n).sum()
+    }
+
+    /// True when `stale_rows` names every stale row of this organization and table.
+    pub fn names_all(&self, organization: &str, table: &str) -> bool {
+        self.stale_rows.get(&(organization.to_owned(), table.to_owned())).is_none_or(|rows| rows.len() < STALE_LIMIT)
+    }
+
+    /// Everything that needs somebody's attention, with the next command.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut by: BTreeMap<(&str, String), (Severity, u64, String, String)> = BTreeMap::new();
+        for ((place, protection), count) in &self.counts {
+            let organization = place.organization.as_deref().unwrap_or("(none)");
+            let column = format!("{}.{}", place.table, place.column);
+            let (code, severity, message, hint) = match protection {
+                Protection::Current(..) => continue,
+                Protection::Stale(version, _) => (
+                    "stale-cells",
+                    Severity::Critical,
+                    format!("cells of {organization} still under version {version}: the application cannot open them"),
+                    format!("scrybe-keys re-encrypt --org {organization}"),
+                ),
+                Protection::Plaintext => (
+                    "plaintext-cells",
+                    Severity::Warning,
+                    format!("cells of {column} are not sealed"),
+                    format!("scrybe-keys re-encrypt --org {organization} --include-plaintext"),
+                ),
+                Protection::Unopenable => (
+                    "unopenable-cells",
+                    Severity::Critical,
+                    format!("cells of {column} open under no DEK of {organization}"),
+                    format!("scrybe-keys census --org {organization} --list-unopenable"),
+                ),
+                Protection::Ownerless => (
+                    "ownerless-cells",
+                    Severity::Warning,
+                    format!("sealed cells of {column} belong to no organization with a DEK"),
+                    "find or remove the rows' owner; the census names the table and column".to_owned(),
+                ),
+            };
+            let subject = match protection {
+                Protection::Stale(..) => organization.to_owned(),
+                Protection::Ownerless => column,
+                _ => format!("{organization} {column}"),
+            };
+            by.entry((code, subject)).or_insert((severity, 0, message, hint)).1 += count;
+        }
+        for ((code, subject), (severity, count, message, hint)) in by {
+            problems.push(Problem::new(severity, code, subject, format!("{count} {message}"), hint));
+        }
+        for ((place, version), count) in &self.nested {
+            let organization = place.organization.as_deref().unwrap_or("(none)");
+            problems.push(Problem::new(
+                Severity::Warning,
+                "nested-cells",
+                format!("{organization} {}.{}", place.table, place.column),
+                format!("{count} cells hold an envelope of version {version} inside: that version must not be retired"),
+                format!("scrybe-keys re-encrypt --org {organization} --unwrap-nested"),
+            ));
+        }
+        for (table, column, rows) in &self.unmapped {
+            problems.push(Problem::new(
+                Severity::Warning,
+                "unmapped-envelopes",
+                format!("{table}.{column}"),
+                format!("{rows} rows hold sealed values in a column the data map does not know: no rotation moves them"),
+                "add the column to the data map, then take the census again".to_owned(),
+            ));
+        }
+        problems
+    }
+}
+
+/// Unwraps the DEKs of every organization in scope. An organization whose current DEK fails becomes a problem, not an end, unless
+/// KMS itself is out of reach.
+pub fn load_keyrings(
+    app: &App,
+    session: &mut Session,
+    vault: &Vault,
+    organizations: &[OrgId],
+) -> Result<(Keyrings, Vec<Problem>), Failure> {
+    let mut rings = Keyrings::new();
+    let mut problems = Vec::new();
+    let mut by_organization: BTreeMap<OrgId, Vec<crate::db::DekRow>> = BTreeMap::new();
+    for row in session.all_dek_rows(&app.settings.map.value)? {
+        if organizations.is_empty() || organizations.contains(&row.organization) {
+            by_organization.entry(row.organization.clone()).or_default().push(row);
+        }
+    }
+    for (organization, rows) in by_organization {
+        match keyrings::unwrap(vault, &organization, &rows) {
+            Ok(unwrapped) => {
+                problems.extend(unwrapped.problems);
+                rings.insert(
+                    organization.as_str().to_owned(),
+                    OrganizationKeys { keyring: unwrapped.keyring, current: unwrapped.current },
+                );
+            }
+            Err(failure) if failure.exit == Exit::Unreachable => return Err(failure),
+            Err(failure) => {
+                let hint = failure.hints.first().cloned().unwrap_or_default();
+                problems.push(Problem::new(Severity::Critical, failure.code, organization.as_str(), failure.message, hint));
+            }
+        }
+        if app.interrupt.asked() {
+            return Err(interrupted());
+        }
+    }
+    Ok((rings, problems))
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted", "interrupted while reading; nothing was changed")
+}
+
+struct Shared<'a> {
+    app: &'a App,
+    catalog: &'a Catalog,
+    rings: &'a Keyrings,
+    request: &'a Request,
+    queue: Mutex<VecDeque<Unit>>,
+    rows: AtomicU64,
+    cells: AtomicU64,
+    stop: AtomicBool,
+    started: Instant,
+}
+
+/// Takes the census. `session` holds the snapshot; each worker joins it on a connection of its own.
+pub fn take(
+    app: &App,
+    session: &mut Session,
+    catalog: &Catalog,
+    rings: &Keyrings,
+    request: &Request,
+    progress: &dyn Progress,
+) -> Result<Census, Failure> {
+    let tid_ranges = session.scans_tid_ranges()?;
+    let mut snapshot = session.snapshot()?;
+    let units = units(catalog, tid_ranges && request.filter.sample.is_none());
+    let workers = request.workers.clamp(1, units.len().max(1));
+    let shared = Shared {
+        app,
+        catalog,
+        rings,
+        request,
+        queue: Mutex::new(units.into()),
+        rows: AtomicU64::new(0),
+        cells: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        started: Instant::now(),
+    };
+    let name = snapshot.name.clone();
+    let mut census = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers)
+            .map(|_| {
+                scope.spawn(|| {
+                    let counted = count_units(&shared, &name);
+                    if counted.is_err() {
+                        shared.stop.store(true, Ordering::SeqCst);
+                    }
+                    counted
+                })
+            })
+            .collect();
+        while threads.iter().any(|t| !t.is_finished()) {
+            std::thread::sleep(Duration::from_millis(25));
+            progress.at(shared.rows.load(Ordering::Relaxed), shared.cells.load(Ordering::Relaxed), 0);
+            if app.interrupt.asked() {
+                shared.stop.store(true, Ordering::SeqCst);
+            }
+        }
+        let mut all = Ok(Census::default());
+        for thread in threads {
+            let part = thread.join().unwrap_or_else(|_| Err(Failure::internal("a census thread panicked")));
+            all = all.and_then(|census| part.map(|part| merge(census, part, request)));
+        }
+        all
+    })?;
+    if app.interrupt.asked() {
+        return Err(interrupted());
+    }
+    if request.probe_unmapped {
+        census.unmapped = snapshot.probe_unmapped(catalog, request.filter.sample)?;
+    }
+    snapshot.end()?;
+    census.rows = shared.rows.into_inner();
+    census.cells = shared.cells.into_inner();
+    census.seconds = shared.started.elapsed().as_secs_f64();
+    census.sample = request.filter.sample;
+    Ok(census)
+}
+
+fn merge(mut into: Census, part: Census, request: &Request) -> Census {
+    for (key, count) in part.counts {
+        *into.counts.entry(key).or_default() += count;
+    }
+    for (key, count) in part.nested {
+        *into.nested.entry(key).or_default() += count;
+    }
+    for (key, mut rows) in part.stale_rows {
+        let all = into.stale_rows.entry(key).or_default();
+        all.append(&mut rows);
+        all.truncate(STALE_LIMIT);
+    }
+    into.unopenable.extend(part.unopenable);
+    into.unopenable.sort();
+    into.unopenable.truncate(request.list_unopenable);
+    into
+}
+
+fn count_units(shared: &Shared<'_>, snapshot: &str) -> Result<Census, Failure> {
+    let mut session = shared.app.connect()?;
+    let mut reader = session.census_reader(Some(snapshot))?;
+    let mut census = Census::default();
+    let nobody = Keyring::new(Vec::new());
+    let mut judge = Judge::new(&nobody);
+    loop {
+        let Some(unit) = shared.queue.lock().expect("no census thread panics with the lock").pop_front() else {
+            return Ok(census);
+        };
+        let live = &shared.catalog.tables[unit.table];
+        let cursor = reader.open(live, &unit, &shared.request.filter)?;
+        let mut rows = 64usize;
+        loop {
+            if shared.stop.load(Ordering::Relaxed) {
+                return Ok(census);
+            }
+            let fetched = reader.fetch(&cursor, rows as i32)?;
+            if fetched.is_empty() {
+                break;
+            }
+            let bytes: usize = fetched.iter().flat_map(|r| &r.values).flatten().map(String::len).sum();
+            let (count, mut cells) = (fetched.len(), 0);
+            for row in fetched {
+                judge = count_row(shared, &mut census, judge, live, row, &nobody, &mut cells);
+            }
+            shared.rows.fetch_add(count as u64, Ordering::Relaxed);
+            let all = shared.cells.fetch_add(cells, Ordering::Relaxed) + cells;
+            rows = (FETCH_BYTES / (bytes / count).max(1)).clamp(16, FETCH_ROWS);
+            if let Some(rate) = shared.request.max_rate {
+                let due = Duration::from_secs_f64(all as f64 / rate.max(1) as f64);
+                while shared.started.elapsed() < due && !shared.stop.load(Ordering::Relaxed) {
+                    std::thread::sleep((due - shared.started.elapsed().min(due)).min(Duration::from_millis(100)));
+                }
+            }
+        }
+    }
+}
+
+fn count_row<'k>(
+    shared: &Shared<'k>,
+    census: &mut Census,
+    judge: Judge<'k>,
+    live: &crate::db::catalog::LiveTable,
+    row: CensusRow,
+    nobody: &'k Keyring,
+    cells: &mut u64,
+) -> Judge<'k> {
+    let keys = row.organization.as_deref().and_then(|o| shared.rings.get(o));
+    let mut judge = judge.with(keys.map_or(nobody, |k| &k.keyring));
+    let mut stale = false;
+    for (column, value) in live.columns.iter().zip(&row.values) {
+        let Some(raw) = value else { continue };
+        let class = judge.classify(column.kind, raw);
+        if class == Class::Absent {
+            continue;
+        }
+        *cells += 1;
+        let place = || Where { organization: row.organization.clone(), table: live.name.clone(), column: column.name.clone() };
+        let version = |at: usize| keys.expect("something opened").keyring.entries()[at].version;
+        let protection = match class {
+            Class::Sealed(outer) | Class::Nested { outer, .. } => {
+                let keys = keys.expect("something opened");
+                let entry = &keys.keyring.entries()[outer];
+                if outer == keys.current {
+                    Protection::Current(entry.version, entry.id.clone())
+                } else {
+                    stale = true;
+                    Protection::Stale(entry.version, entry.id.clone())
+                }
+            }
+            Class::Plain | Class::PlainNested { .. } => Protection::Plaintext,
+            Class::Unopenable(_) if keys.is_none() => Protection::Ownerless,
+            Class::Unopenable(error) => {
+                if census.unopenable.len() < shared.request.list_unopenable {
+                    census.unopenable.push(CellName { place: place(), row: row.id.clone(), reason: error.to_string() });
+                }
+                Protection::Unopenable
+            }
+            Class::Absent => continue,
+        };
+        *census.counts.entry((place(), protection)).or_default() += 1;
+        if let Class::Nested { inner, .. } | Class::PlainNested { inner } = class {
+            *census.nested.entry((place(), version(inner))).or_default() += 1;
+        }
+    }
+    if stale && let Some(organization) = row.organization {
+        let rows = census.stale_rows.entry((organization, live.name.clone())).or_default();
+        if rows.len() < STALE_LIMIT {
+            rows.push(row.id);
+        }
+    }
+    judge
+}
