@@ -43,16 +43,6 @@ pub struct NewRow {
     pub envelopes: Vec<Option<String>>,
 }
 
-/// Cancels a connection's running statement.
-pub struct Canceller(postgres::CancelToken);
-
-impl Canceller {
-    /// Asks the server to cancel. Best effort: a server that does not listen is not waited for.
-    pub fn cancel(&self) {
-        let _ = self.0.cancel_query(postgres::NoTls);
-    }
-}
-
 /// One open batch transaction.
 pub struct Batch<'s> {
     transaction: Transaction<'s>,
@@ -126,7 +116,12 @@ impl Session {
     }
 
     /// Some rows of an organization that hold a value, columns cast to text.
-    pub fn sample_rows(&mut self, table: &LiveTable, organization: &OrgId, rows: i64) -> Result<Vec<Vec<Option<String>>>, DbError> {
+    pub fn sample_rows(
+        &mut self,
+        table: &LiveTable,
+        organization: &OrgId,
+        rows: i64,
+    ) -> Result<Vec<Vec<Option<String>>>, DbError> {
         let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}::text", ident(&c.name))).collect();
         let present: Vec<String> = table.columns.iter().map(|c| format!("t.{} IS NOT NULL", ident(&c.name))).collect();
         let sql = format!(
@@ -149,11 +144,6 @@ impl Session {
     /// Short lock waits and, while they last, no wait without end: for sessions that move cells.
     pub fn limit_lock_waits(&mut self) -> Result<(), DbError> {
         Ok(self.client.batch_execute("SET lock_timeout = '500ms'")?)
-    }
-
-    /// A handle that cancels this connection's running statement from another thread.
-    pub fn canceller(&self) -> Canceller {
-        Canceller(self.client.cancel_token())
     }
 
     /// Opens a batch transaction.

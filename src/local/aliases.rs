@@ -30,7 +30,8 @@ pub fn update(world: &mut World, region: &str, call: &AliasAndKey, now: Timestam
     let id = named(world, region, &call.target_key_id, Operation::UpdateAlias)?.id.clone();
     let aliases = &mut world.regions.entry(region.to_owned()).or_default().aliases;
     let others = aliases.iter().filter(|(name, a)| a.key_id == id && **name != call.alias_name).count();
-    let alias = aliases.get_mut(&call.alias_name).ok_or_else(|| Refusal::not_found(format!("Alias {arn} is not found.")))?;
+    let alias =
+        aliases.get_mut(&call.alias_name).ok_or_else(|| Refusal::not_found(format!("Alias {arn} is not found.")))?;
     check_count(others)?;
     alias.key_id = id;
     alias.updated_at = now;
@@ -76,7 +77,9 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         return Err(Refusal::new("InvalidAliasNameException", "an alias name begins with alias/ and goes on after it"));
     };
     if name.len() > 256 || !rest.chars().all(|c| c.is_ascii_alphanumeric() || ":/_-".contains(c)) {
-        return Err(Refusal::validation("Value at 'aliasName' failed to satisfy constraint: ^alias/[a-zA-Z0-9:/_-]+$, at most 256"));
+        return Err(Refusal::validation(
+            "Value at 'aliasName' failed to satisfy constraint: ^alias/[a-zA-Z0-9:/_-]+$, at most 256",
+        ));
     }
     if rest.starts_with("aws/") {
         return Err(Refusal::new("NotAuthorizedException", "names under alias/aws/ are reserved for AWS"));

@@ -37,12 +37,15 @@ pub fn seal(key: &Key, context: &BTreeMap<String, String>, plaintext: &[u8]) -> 
     let mut blob = Vec::with_capacity(HEADER + sealing::OVERHEAD + plaintext.len());
     blob.extend_from_slice(MAGIC);
     blob.extend_from_slice(key.id.as_bytes());
-    blob.extend_from_slice(&material_id_bytes(material).ok_or_else(|| Refusal::internal("a material id is malformed"))?);
+    blob.extend_from_slice(
+        &material_id_bytes(material).ok_or_else(|| Refusal::internal("a material id is malformed"))?,
+    );
     if blob.len() != HEADER {
         return Err(Refusal::internal("a key id is malformed"));
     }
     let aad = associated_data(&blob, context);
-    let sealed = sealing::seal(material.wrapping_key()?, &aad, plaintext).map_err(|_| Refusal::internal("sealing failed"))?;
+    let sealed =
+        sealing::seal(material.wrapping_key()?, &aad, plaintext).map_err(|_| Refusal::internal("sealing failed"))?;
     blob.extend_from_slice(&sealed);
     Ok(blob)
 }

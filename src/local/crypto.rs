@@ -25,14 +25,17 @@ pub fn generate_data_key(world: &World, region: &str, call: &GenerateDataKey, ba
     let length = match (call.key_spec.as_deref(), call.number_of_bytes) {
         (Some("AES_256"), None) => 32,
         (Some("AES_128"), None) => 16,
-        (Some(other), None) => return Err(Refusal::validation(format!("Value '{other}' at 'keySpec' failed to satisfy constraint"))),
+        (Some(other), None) => {
+            return Err(Refusal::validation(format!("Value '{other}' at 'keySpec' failed to satisfy constraint")));
+        }
         (None, Some(n)) => usize::try_from(n)
             .ok()
             .filter(|n| (1..=1024).contains(n))
             .ok_or_else(|| Refusal::validation("Value at 'numberOfBytes' failed to satisfy constraint: 1 to 1024"))?,
         _ => return Err(Refusal::validation("Please specify either number of bytes or key spec.")),
     };
-    let operation = if bare == Bare::Given { Operation::GenerateDataKey } else { Operation::GenerateDataKeyWithoutPlaintext };
+    let operation =
+        if bare == Bare::Given { Operation::GenerateDataKey } else { Operation::GenerateDataKeyWithoutPlaintext };
     let id = world.key_id(region, &call.key_id, Naming::AliasToo)?;
     let key = world.key(region, &id)?;
     key.allow(operation)?;
@@ -52,7 +55,9 @@ pub fn encrypt(world: &World, region: &str, call: &Encrypt) -> Result<Answer, Re
     refuse_dry_run(call.dry_run)?;
     refuse_algorithm(call.encryption_algorithm.as_deref())?;
     if call.plaintext.0.is_empty() || call.plaintext.0.len() > MAX_PLAINTEXT {
-        return Err(Refusal::validation("Value at 'plaintext' failed to satisfy constraint: Member must have length from 1 to 4096"));
+        return Err(Refusal::validation(
+            "Value at 'plaintext' failed to satisfy constraint: Member must have length from 1 to 4096",
+        ));
     }
     let id = world.key_id(region, &call.key_id, Naming::AliasToo)?;
     let key = world.key(region, &id)?;
@@ -72,7 +77,9 @@ pub fn decrypt(world: &World, region: &str, call: &Decrypt) -> Result<Answer, Re
     refuse_dry_run(call.dry_run)?;
     refuse_algorithm(call.encryption_algorithm.as_deref())?;
     if call.ciphertext_blob.0.is_empty() || call.ciphertext_blob.0.len() > ciphertext::MAX {
-        return Err(Refusal::validation("Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length from 1 to 6144"));
+        return Err(Refusal::validation(
+            "Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length from 1 to 6144",
+        ));
     }
     let pinned = call.key_id.as_deref().map(|text| world.key_id(region, text, Naming::AliasToo)).transpose()?;
     let parsed = ciphertext::parse(&call.ciphertext_blob.0)?;
@@ -83,7 +90,10 @@ pub fn decrypt(world: &World, region: &str, call: &Decrypt) -> Result<Answer, Re
         )
     })?;
     if pinned.is_some_and(|id| id != key.id) {
-        return Err(Refusal::new("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation."));
+        return Err(Refusal::new(
+            "IncorrectKeyException",
+            "The key ID in the request does not identify a CMK that can perform this operation.",
+        ));
     }
     key.allow(Operation::Decrypt)?;
     let plaintext = ciphertext::open(&parsed, key, &call.encryption_context)?;

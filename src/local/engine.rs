@@ -84,25 +84,42 @@ impl Engine {
     /// The same with an account and a clock of the caller's choice.
     pub fn open_with(dir: &Path, kek: Kek, options: Options) -> Result<Engine, KmsError> {
         let invalid = |message: String| KmsError::new(KmsErrorKind::Invalid, "Open", message);
-        if let Some(account) = options.account.as_ref().filter(|a| a.len() != 12 || !a.bytes().all(|b| b.is_ascii_digit())) {
+        if let Some(account) =
+            options.account.as_ref().filter(|a| a.len() != 12 || !a.bytes().all(|b| b.is_ascii_digit()))
+        {
             return Err(invalid(format!("an account id has twelve digits, not `{account}`")));
         }
         let (store, found) = Store::open(dir, kek)?;
         let world = match (found, options.account) {
             (Some(world), Some(account)) if world.account != account => {
-                return Err(invalid(format!("the embedded KMS in {} belongs to account {}", dir.display(), world.account)));
+                return Err(invalid(format!(
+                    "the embedded KMS in {} belongs to account {}",
+                    dir.display(),
+                    world.account
+                )));
             }
             (Some(world), _) => world,
             (None, account) => {
                 let world = World::new(account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned()));
                 store.save(&world).map_err(|e| {
-                    KmsError::new(KmsErrorKind::Unknown, "Open", format!("the embedded KMS in {} cannot be written: {e}", dir.display()))
+                    KmsError::new(
+                        KmsErrorKind::Unknown,
+                        "Open",
+                        format!("the embedded KMS in {} cannot be written: {e}", dir.display()),
+                    )
                 })?;
                 world
             }
         };
         store.announce(None);
-        let state = State { world, store, clock: options.clock, faults: Script::default(), log: RequestLog::default(), in_doubt: false };
+        let state = State {
+            world,
+            store,
+            clock: options.clock,
+            faults: Script::default(),
+            log: RequestLog::default(),
+            in_doubt: false,
+        };
         Ok(Engine(Arc::new(Mutex::new(state))))
     }
 
@@ -119,8 +136,11 @@ impl Engine {
     /// Puts the virtual clock forward and lets what is due happen. Never back: a deletion cannot be undone.
     pub fn advance(&self, by: std::time::Duration) -> Result<Timestamp, KmsError> {
         let mut state = self.state();
-        let seconds = i64::try_from(by.as_secs()).map_err(|_| KmsError::new(KmsErrorKind::Invalid, "Advance", "too far into the future"))?;
-        let failed = |refusal: Refusal| KmsError::new(KmsErrorKind::of_code(refusal.code, refusal.status), "Advance", refusal.message);
+        let seconds = i64::try_from(by.as_secs())
+            .map_err(|_| KmsError::new(KmsErrorKind::Invalid, "Advance", "too far into the future"))?;
+        let failed = |refusal: Refusal| {
+            KmsError::new(KmsErrorKind::of_code(refusal.code, refusal.status), "Advance", refusal.message)
+        };
         let mut next = state.world.clone();
         next.clock_offset = next
             .clock_offset
@@ -167,9 +187,12 @@ impl Engine {
             None => (Delivery::Prompt, None),
             Some(FaultKind::ReplyLost) => (Delivery::Lost, None),
             Some(FaultKind::Timeout) => (Delivery::Withheld, Some(Refusal::internal("scripted: never answered"))),
-            Some(FaultKind::Throttled) => (Delivery::Prompt, Some(Refusal::new("ThrottlingException", "Rate exceeded"))),
+            Some(FaultKind::Throttled) => {
+                (Delivery::Prompt, Some(Refusal::new("ThrottlingException", "Rate exceeded")))
+            }
             Some(FaultKind::Denied) => {
-                let message = format!("User: {} is not authorized to perform: kms:{operation}", caller(&state.world.account).arn);
+                let message =
+                    format!("User: {} is not authorized to perform: kms:{operation}", caller(&state.world.account).arn);
                 (Delivery::Prompt, Some(Refusal::new("AccessDeniedException", message)))
             }
             Some(FaultKind::ServerError) => (Delivery::Prompt, Some(Refusal::internal("scripted: internal failure"))),
@@ -282,7 +305,11 @@ fn change(world: &mut World, region: &str, call: &Call, now: Timestamp) -> Resul
 }
 
 fn caller(account: &str) -> Caller {
-    Caller { account: account.to_owned(), arn: format!("arn:aws:iam::{account}:user/embedded"), user_id: "AIDAEMBEDDEDKMS000000".to_owned() }
+    Caller {
+        account: account.to_owned(),
+        arn: format!("arn:aws:iam::{account}:user/embedded"),
+        user_id: "AIDAEMBEDDEDKMS000000".to_owned(),
+    }
 }
 
 fn next_time(real: Timestamp, offset: i64) -> Timestamp {

@@ -81,7 +81,8 @@ mod tests {
     fn the_nth_call_fails_as_often_as_asked_and_no_other() {
         let mut script = Script::default();
         script.add(Fault { operation: "Decrypt".into(), nth: 2, times: 2, fault: FaultKind::Throttled });
-        let struck: Vec<_> = ["Decrypt", "Encrypt", "Decrypt", "Encrypt", "Decrypt", "Decrypt"].map(|op| script.strike(op)).into();
+        let struck: Vec<_> =
+            ["Decrypt", "Encrypt", "Decrypt", "Encrypt", "Decrypt", "Decrypt"].map(|op| script.strike(op)).into();
         assert_eq!(struck, [None, None, Some(FaultKind::Throttled), None, Some(FaultKind::Throttled), None]);
         assert!(script.pending().is_empty());
     }

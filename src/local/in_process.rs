@@ -6,7 +6,8 @@ use super::engine::{Delivery, Engine, Origin};
 use super::secret::{Blob, Secret};
 use crate::core::dek::Dek;
 use crate::core::kms::{
-    Alias, Caller, Context, DataKey, Decrypted, KeyDescription, KeyState, Kms, KmsError, KmsErrorKind, NewKey, RotationStatus, Traced, WrappedKey,
+    Alias, Caller, Context, DataKey, Decrypted, KeyDescription, KeyState, Kms, KmsError, KmsErrorKind, NewKey,
+    RotationStatus, Traced, WrappedKey,
 };
 use std::collections::BTreeMap;
 
@@ -19,7 +20,10 @@ pub struct InProcess {
 impl InProcess {
     /// A view of the engine from `region`.
     pub fn new(engine: Engine, region: impl Into<String>) -> InProcess {
-        InProcess { engine, origin: Origin { region: region.into(), access_key: None, user_agent: Some("in-process".to_owned()) } }
+        InProcess {
+            engine,
+            origin: Origin { region: region.into(), access_key: None, user_agent: Some("in-process".to_owned()) },
+        }
     }
 
     fn call(&self, call: Call) -> Result<(Answer, String), KmsError> {
@@ -27,8 +31,16 @@ impl InProcess {
         let outcome = self.engine.call(&self.origin, Ok(call), operation);
         match outcome.delivery {
             Delivery::Prompt => {}
-            Delivery::Withheld => return Err(KmsError::new(KmsErrorKind::Unreachable, operation, "no answer within the time limit")),
-            Delivery::Lost => return Err(KmsError::new(KmsErrorKind::Unreachable, operation, "the connection closed before the answer")),
+            Delivery::Withheld => {
+                return Err(KmsError::new(KmsErrorKind::Unreachable, operation, "no answer within the time limit"));
+            }
+            Delivery::Lost => {
+                return Err(KmsError::new(
+                    KmsErrorKind::Unreachable,
+                    operation,
+                    "the connection closed before the answer",
+                ));
+            }
         }
         match outcome.result {
             Ok(answer) => Ok((answer, outcome.request_id)),
@@ -87,10 +99,14 @@ impl Kms for InProcess {
         let mut all = Vec::new();
         let mut marker = None;
         loop {
-            let (Answer::Aliases(page), request_id) = self.call(Call::ListAliases(call::ListAliases { key_id: None, limit: None, marker }))? else {
+            let (Answer::Aliases(page), request_id) =
+                self.call(Call::ListAliases(call::ListAliases { key_id: None, limit: None, marker }))?
+            else {
                 return Err(unexpected("ListAliases"));
             };
-            all.extend(page.aliases.into_iter().map(|a| Alias { name: a.alias_name, target_key_id: Some(a.target_key_id) }));
+            all.extend(
+                page.aliases.into_iter().map(|a| Alias { name: a.alias_name, target_key_id: Some(a.target_key_id) }),
+            );
             marker = page.next_marker;
             if marker.is_none() {
                 return Ok(traced(all, request_id));
@@ -99,11 +115,17 @@ impl Kms for InProcess {
     }
 
     fn create_alias(&self, alias: &str, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.done(Call::CreateAlias(call::AliasAndKey { alias_name: alias.to_owned(), target_key_id: key_id.to_owned() }))
+        self.done(Call::CreateAlias(call::AliasAndKey {
+            alias_name: alias.to_owned(),
+            target_key_id: key_id.to_owned(),
+        }))
     }
 
     fn update_alias(&self, alias: &str, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.done(Call::UpdateAlias(call::AliasAndKey { alias_name: alias.to_owned(), target_key_id: key_id.to_owned() }))
+        self.done(Call::UpdateAlias(call::AliasAndKey {
+            alias_name: alias.to_owned(),
+            target_key_id: key_id.to_owned(),
+        }))
     }
 
     fn delete_alias(&self, alias: &str) -> Result<Traced<()>, KmsError> {
@@ -138,7 +160,11 @@ impl Kms for InProcess {
         Ok(traced(DataKey { dek, wrapped, key_arn: sealed.key_id, material_id: sealed.key_material_id }, request_id))
     }
 
-    fn generate_data_key_without_plaintext(&self, key: &str, context: &Context) -> Result<Traced<WrappedKey>, KmsError> {
+    fn generate_data_key_without_plaintext(
+        &self,
+        key: &str,
+        context: &Context,
+    ) -> Result<Traced<WrappedKey>, KmsError> {
         let (sealed, request_id) = self.sealed(Call::GenerateDataKeyWithoutPlaintext(data_key(key, context)))?;
         Ok(traced(wrapped(sealed), request_id))
     }
@@ -165,7 +191,11 @@ impl Kms for InProcess {
         };
         match self.call(Call::Decrypt(request))? {
             (Answer::Opened(opened), request_id) => {
-                let value = Decrypted { plaintext: opened.plaintext.0, key_arn: opened.key_id, material_id: Some(opened.key_material_id) };
+                let value = Decrypted {
+                    plaintext: opened.plaintext.0,
+                    key_arn: opened.key_id,
+                    material_id: Some(opened.key_material_id),
+                };
                 Ok(traced(value, request_id))
             }
             _ => Err(unexpected("Decrypt")),
@@ -181,7 +211,8 @@ impl Kms for InProcess {
     }
 
     fn schedule_key_deletion(&self, key_id: &str, days: u32) -> Result<Traced<KeyDescription>, KmsError> {
-        let request = call::ScheduleKeyDeletion { key_id: key_id.to_owned(), pending_window_in_days: Some(i64::from(days)) };
+        let request =
+            call::ScheduleKeyDeletion { key_id: key_id.to_owned(), pending_window_in_days: Some(i64::from(days)) };
         let (_, request_id) = self.call(Call::ScheduleKeyDeletion(request))?;
         Ok(traced(self.describe_key(key_id)?.value, request_id))
     }
@@ -191,7 +222,8 @@ impl Kms for InProcess {
     }
 
     fn enable_key_rotation(&self, key_id: &str, days: u32) -> Result<Traced<()>, KmsError> {
-        let request = call::EnableKeyRotation { key_id: key_id.to_owned(), rotation_period_in_days: Some(i64::from(days)) };
+        let request =
+            call::EnableKeyRotation { key_id: key_id.to_owned(), rotation_period_in_days: Some(i64::from(days)) };
         self.done(Call::EnableKeyRotation(request))
     }
 
@@ -202,7 +234,11 @@ impl Kms for InProcess {
     fn key_rotation_status(&self, key_id: &str) -> Result<Traced<RotationStatus>, KmsError> {
         match self.call(Call::GetKeyRotationStatus(only(key_id)))? {
             (Answer::Rotation(r), request_id) => {
-                let value = RotationStatus { enabled: r.key_rotation_enabled, period_days: r.rotation_period_in_days, next_at: r.next_rotation_date };
+                let value = RotationStatus {
+                    enabled: r.key_rotation_enabled,
+                    period_days: r.rotation_period_in_days,
+                    next_at: r.next_rotation_date,
+                };
                 Ok(traced(value, request_id))
             }
             _ => Err(unexpected("GetKeyRotationStatus")),
@@ -223,7 +259,12 @@ fn only(key: &str) -> call::KeyOnly {
 }
 
 fn data_key(key: &str, context: &Context) -> call::GenerateDataKey {
-    call::GenerateDataKey { key_id: key.to_owned(), key_spec: Some("AES_256".to_owned()), encryption_context: context.clone(), ..Default::default() }
+    call::GenerateDataKey {
+        key_id: key.to_owned(),
+        key_spec: Some("AES_256".to_owned()),
+        encryption_context: context.clone(),
+        ..Default::default()
+    }
 }
 
 fn tag_list(tags: &BTreeMap<String, String>) -> Vec<call::Tag> {

@@ -48,7 +48,13 @@ mod tests {
     fn says_what_it_needs_and_never_what_it_got() {
         assert!(Kek::parse(&STANDARD.encode([9u8; 32])).is_ok());
         assert!(Kek::parse(&format!(" {}\n", STANDARD.encode([9u8; 32]))).is_ok());
-        for bad in [STANDARD.encode([9u8; 31]), STANDARD.encode([9u8; 33]), String::new(), "not base64!".to_owned(), "09".repeat(32)] {
+        for bad in [
+            STANDARD.encode([9u8; 31]),
+            STANDARD.encode([9u8; 33]),
+            String::new(),
+            "not base64!".to_owned(),
+            "09".repeat(32),
+        ] {
             let Err(error) = Kek::parse(&bad) else { panic!("{bad} was taken for a KEK") };
             let said = error.to_string();
             assert!(said.contains("base64 of 32 bytes") && said.contains("openssl rand -base64 32"), "{said}");

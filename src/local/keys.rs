@@ -1,6 +1,8 @@
 //! Keys come, are looked at, switched off and on, and go: CreateKey to ScheduleKeyDeletion.
 
-use super::answer::{Answer, Cancelled, Deletion, KeyAnswer, KeyEntry, KeyMetadata, Keys, MultiRegionConfiguration, Policy, RegionalKey};
+use super::answer::{
+    Answer, Cancelled, Deletion, KeyAnswer, KeyEntry, KeyMetadata, Keys, MultiRegionConfiguration, Policy, RegionalKey,
+};
 use super::call::{CreateKey, KeyOnly, ListPage, PutKeyPolicy, ScheduleKeyDeletion, UpdateKeyDescription};
 use super::refusal::Refusal;
 use super::tags;
@@ -18,8 +20,14 @@ const DEFAULT_WINDOW: i64 = 30;
 pub fn create(world: &mut World, region: &str, call: &CreateKey, now: Timestamp) -> Result<Answer, Refusal> {
     let spec = call.key_spec.as_deref().or(call.customer_master_key_spec.as_deref());
     let usual = |given: Option<&str>, only: &str| given.is_none_or(|g| g == only);
-    if !usual(spec, "SYMMETRIC_DEFAULT") || !usual(call.key_usage.as_deref(), "ENCRYPT_DECRYPT") || !usual(call.origin.as_deref(), "AWS_KMS") {
-        return Err(Refusal::new("UnsupportedOperationException", "this KMS makes symmetric encryption keys of its own material only"));
+    if !usual(spec, "SYMMETRIC_DEFAULT")
+        || !usual(call.key_usage.as_deref(), "ENCRYPT_DECRYPT")
+        || !usual(call.origin.as_deref(), "AWS_KMS")
+    {
+        return Err(Refusal::new(
+            "UnsupportedOperationException",
+            "this KMS makes symmetric encryption keys of its own material only",
+        ));
     }
     let description = call.description.clone().unwrap_or_default();
     check_description(&description)?;
@@ -84,7 +92,8 @@ fn described(world: &World, region: &str, key: &Key) -> Answer {
 }
 
 pub fn list(world: &World, region: &str, call: &ListPage) -> Result<Answer, Refusal> {
-    let all = world.regions.get(region).map(|r| r.keys.values().map(|k| (k.id.clone(), k)).collect()).unwrap_or_default();
+    let all =
+        world.regions.get(region).map(|r| r.keys.values().map(|k| (k.id.clone(), k)).collect()).unwrap_or_default();
     let page = page(all, call.limit, 100, 1000, call.marker.as_deref())?;
     Ok(Answer::Keys(Keys {
         keys: page.items.into_iter().map(|k| KeyEntry { key_id: k.id.clone(), key_arn: k.arn.clone() }).collect(),
@@ -116,7 +125,13 @@ pub fn put_policy(world: &mut World, region: &str, call: &PutKeyPolicy) -> Resul
 }
 
 /// EnableKey and DisableKey. An enabled key that is overdue for rotation rotates at once (AWS API: GetKeyRotationStatus).
-pub fn switch(world: &mut World, region: &str, call: &KeyOnly, operation: Operation, now: Timestamp) -> Result<Answer, Refusal> {
+pub fn switch(
+    world: &mut World,
+    region: &str,
+    call: &KeyOnly,
+    operation: Operation,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
     let key = named(world, region, &call.key_id, operation)?;
     key.state = key_state::after(operation, key.state);
     if let (KeyState::Enabled, Some(rotation)) = (key.state, &mut key.rotation)
@@ -128,7 +143,12 @@ pub fn switch(world: &mut World, region: &str, call: &KeyOnly, operation: Operat
     Ok(Answer::Nothing)
 }
 
-pub fn schedule_deletion(world: &mut World, region: &str, call: &ScheduleKeyDeletion, now: Timestamp) -> Result<Answer, Refusal> {
+pub fn schedule_deletion(
+    world: &mut World,
+    region: &str,
+    call: &ScheduleKeyDeletion,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
     let days = call.pending_window_in_days.unwrap_or(DEFAULT_WINDOW);
     let days = u32::try_from(days)
         .ok()
@@ -163,7 +183,9 @@ pub fn named<'a>(world: &'a mut World, region: &str, text: &str, operation: Oper
 
 fn check_description(text: &str) -> Result<(), Refusal> {
     if text.chars().count() > MAX_DESCRIPTION {
-        return Err(Refusal::validation("Value at 'description' failed to satisfy constraint: at most 8192 characters"));
+        return Err(Refusal::validation(
+            "Value at 'description' failed to satisfy constraint: at most 8192 characters",
+        ));
     }
     Ok(())
 }
@@ -200,11 +222,19 @@ pub struct Page<T> {
 }
 
 /// Cuts one page out of a list sorted by name. The marker is the last name of the page before.
-pub fn page<T>(all: Vec<(String, T)>, limit: Option<i64>, usual: usize, most: i64, marker: Option<&str>) -> Result<Page<T>, Refusal> {
+pub fn page<T>(
+    all: Vec<(String, T)>,
+    limit: Option<i64>,
+    usual: usize,
+    most: i64,
+    marker: Option<&str>,
+) -> Result<Page<T>, Refusal> {
     let limit = match limit {
         None => usual,
         Some(limit) if (1..=most).contains(&limit) => limit as usize,
-        Some(_) => return Err(Refusal::validation(format!("Value at 'limit' failed to satisfy constraint: 1 to {most}"))),
+        Some(_) => {
+            return Err(Refusal::validation(format!("Value at 'limit' failed to satisfy constraint: 1 to {most}")));
+        }
     };
     if marker.is_some_and(|m| m.is_empty() || !all.iter().any(|(name, _)| name == m)) {
         return Err(Refusal::new("InvalidMarkerException", "the marker is not one of this list"));

@@ -20,7 +20,9 @@ pub struct CannotOpen;
 pub fn seal(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, CannotSeal> {
     let mut nonce = [0u8; 12];
     getrandom::fill(&mut nonce).map_err(|_| CannotSeal)?;
-    let sealed = Aes256Gcm::new(key.into()).encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad }).map_err(|_| CannotSeal)?;
+    let sealed = Aes256Gcm::new(key.into())
+        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad })
+        .map_err(|_| CannotSeal)?;
     let mut out = Vec::with_capacity(nonce.len() + sealed.len());
     out.extend_from_slice(&nonce);
     out.extend_from_slice(&sealed);
@@ -30,6 +32,8 @@ pub fn seal(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Can
 /// Opens what `seal` made.
 pub fn open(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
     let (nonce, message) = sealed.split_first_chunk::<12>().ok_or(CannotOpen)?;
-    let opened = Aes256Gcm::new(key.into()).decrypt(&Nonce::from(*nonce), Payload { msg: message, aad }).map_err(|_| CannotOpen)?;
+    let opened = Aes256Gcm::new(key.into())
+        .decrypt(&Nonce::from(*nonce), Payload { msg: message, aad })
+        .map_err(|_| CannotOpen)?;
     Ok(Zeroizing::new(opened))
 }

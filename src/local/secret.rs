@@ -31,7 +31,10 @@ impl Serialize for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
-        STANDARD.decode(text.as_bytes()).map(|bytes| Secret(Zeroizing::new(bytes))).map_err(|_| serde::de::Error::custom("not base64"))
+        STANDARD
+            .decode(text.as_bytes())
+            .map(|bytes| Secret(Zeroizing::new(bytes)))
+            .map_err(|_| serde::de::Error::custom("not base64"))
     }
 }
 

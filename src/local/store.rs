@@ -39,7 +39,11 @@ struct Holder {
 impl Store {
     /// Locks the directory (made with mode 0700 when absent) and reads its state. `Ok(None)` for a new directory.
     pub fn open(dir: &Path, kek: Kek) -> Result<(Store, Option<World>), KmsError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| unusable(dir, "it cannot be made", &e))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|e| unusable(dir, "it cannot be made", &e))?;
         let lock = private(OpenOptions::new().create(true).truncate(false).write(true))
             .open(dir.join("lock"))
             .map_err(|e| unusable(dir, "its lock cannot be opened", &e))?;
@@ -60,16 +64,24 @@ impl Store {
         let sealed = match fs::read(self.dir.join("state")) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound && !self.dir.join("holder").exists() => return Ok(None),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(broken(&self.dir, "it was in use before, and its state file is gone")),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(broken(&self.dir, "it was in use before, and its state file is gone"));
+            }
             Err(e) => return Err(unusable(&self.dir, "its state file cannot be read", &e)),
         };
-        let body = sealed.strip_prefix(MAGIC).ok_or_else(|| broken(&self.dir, "its state file is not one of this tool"))?;
-        let opened = sealing::open(self.kek.expose(), MAGIC, body)
-            .map_err(|_| broken(&self.dir, "its state file does not open: another LOCAL_KEK, or the file is damaged"))?;
+        let body =
+            sealed.strip_prefix(MAGIC).ok_or_else(|| broken(&self.dir, "its state file is not one of this tool"))?;
+        let opened = sealing::open(self.kek.expose(), MAGIC, body).map_err(|_| {
+            broken(&self.dir, "its state file does not open: another LOCAL_KEK, or the file is damaged")
+        })?;
         // No source text: serde quotes what it could not read, and this text holds key material.
-        let world: World = serde_json::from_slice(&opened).map_err(|_| broken(&self.dir, "its state file opens but cannot be understood"))?;
+        let world: World = serde_json::from_slice(&opened)
+            .map_err(|_| broken(&self.dir, "its state file opens but cannot be understood"))?;
         if world.format != World::FORMAT {
-            return Err(broken(&self.dir, format!("its state file has format {}, this build reads {}", world.format, World::FORMAT)));
+            return Err(broken(
+                &self.dir,
+                format!("its state file has format {}, this build reads {}", world.format, World::FORMAT),
+            ));
         }
         Ok(Some(world))
     }
@@ -133,12 +145,14 @@ fn broken(dir: &Path, what: impl std::fmt::Display) -> KmsError {
 }
 
 fn unusable(dir: &Path, what: &str, error: &io::Error) -> KmsError {
-    let kind = if error.kind() == io::ErrorKind::PermissionDenied { KmsErrorKind::Denied } else { KmsErrorKind::Unknown };
+    let kind =
+        if error.kind() == io::ErrorKind::PermissionDenied { KmsErrorKind::Denied } else { KmsErrorKind::Unknown };
     KmsError::new(kind, "Open", format!("the embedded KMS in {}: {what}: {error}", dir.display()))
 }
 
 fn in_use(dir: &Path) -> KmsError {
-    let holder: Holder = fs::read(dir.join("holder")).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let holder: Holder =
+        fs::read(dir.join("holder")).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let mut message = format!("the embedded KMS in {} is owned by ", dir.display());
     match holder.pid {
         Some(pid) => message.push_str(&format!("process {pid}")),

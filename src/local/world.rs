@@ -138,7 +138,8 @@ impl World {
         let mut parts = arn.splitn(6, ':');
         let mut next = || parts.next().unwrap_or_default();
         let (_, partition, service, arn_region, account, resource) = (next(), next(), next(), next(), next(), next());
-        if partition.is_empty() || service != "kms" || !(resource.starts_with("key/") || resource.starts_with("alias/")) {
+        if partition.is_empty() || service != "kms" || !(resource.starts_with("key/") || resource.starts_with("alias/"))
+        {
             return Err(Refusal::new("InvalidArnException", format!("ARN '{arn}' is not valid")));
         }
         if arn_region != region {
@@ -157,12 +158,18 @@ impl World {
 
     /// The same, to change it.
     pub fn key_mut(&mut self, region: &str, id: &str) -> Result<&mut Key, Refusal> {
-        self.regions.get_mut(region).and_then(|r| r.keys.get_mut(id)).ok_or_else(|| Refusal::internal("a resolved key is gone"))
+        self.regions
+            .get_mut(region)
+            .and_then(|r| r.keys.get_mut(id))
+            .ok_or_else(|| Refusal::internal("a resolved key is gone"))
     }
 
     /// True when `settle_at` would change something.
     pub fn is_due_at(&self, now: Timestamp) -> bool {
-        self.regions.values().flat_map(|r| r.keys.values()).any(|key| key.is_deletion_due_at(now) || key.is_rotation_due_at(now))
+        self.regions
+            .values()
+            .flat_map(|r| r.keys.values())
+            .any(|key| key.is_deletion_due_at(now) || key.is_rotation_due_at(now))
     }
 
     /// Lets time do its work: keys past their deletion date go with their aliases, enabled keys past a rotation date get new material.
@@ -233,5 +240,6 @@ impl Material {
 
 /// `days` times 24 hours later.
 pub fn days_after(from: Timestamp, days: u32) -> Result<Timestamp, Refusal> {
-    from.checked_add(SignedDuration::from_hours(i64::from(days) * 24)).map_err(|_| Refusal::validation("the date is out of range"))
+    from.checked_add(SignedDuration::from_hours(i64::from(days) * 24))
+        .map_err(|_| Refusal::validation("the date is out of range"))
 }

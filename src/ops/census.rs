@@ -173,7 +173,9 @@ impl Census {
                 Severity::Warning,
                 "unmapped-envelopes",
                 format!("{table}.{column}"),
-                format!("{rows} rows hold sealed values in a column the data map does not know: no rotation moves them"),
+                format!(
+                    "{rows} rows hold sealed values in a column the data map does not know: no rotation moves them"
+                ),
                 "add the column to the data map, then take the census again".to_owned(),
             ));
         }
@@ -209,7 +211,13 @@ pub fn load_keyrings(
             Err(failure) if failure.exit == Exit::Unreachable => return Err(failure),
             Err(failure) => {
                 let hint = failure.hints.first().cloned().unwrap_or_default();
-                problems.push(Problem::new(Severity::Critical, failure.code, organization.as_str(), failure.message, hint));
+                problems.push(Problem::new(
+                    Severity::Critical,
+                    failure.code,
+                    organization.as_str(),
+                    failure.message,
+                    hint,
+                ));
             }
         }
         if app.interrupt.asked() {
@@ -376,7 +384,8 @@ fn count_row<'k>(
             continue;
         }
         *cells += 1;
-        let place = || Where { organization: row.organization.clone(), table: live.name.clone(), column: column.name.clone() };
+        let place =
+            || Where { organization: row.organization.clone(), table: live.name.clone(), column: column.name.clone() };
         let version = |at: usize| keys.expect("something opened").keyring.entries()[at].version;
         let protection = match class {
             Class::Sealed(outer) | Class::Nested { outer, .. } => {

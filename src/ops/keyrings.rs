@@ -103,7 +103,12 @@ fn about_the_service(failure: &Failure) -> bool {
 
 /// Opens one live cell of an organization, or refuses: the proof that this KMS, these DEKs and this data belong together.
 /// An organization without a sealed cell has nothing to prove.
-pub fn prove_live_cell(session: &mut Session, catalog: &Catalog, organization: &OrgId, ring: &Keyring) -> Result<bool, Failure> {
+pub fn prove_live_cell(
+    session: &mut Session,
+    catalog: &Catalog,
+    organization: &OrgId,
+    ring: &Keyring,
+) -> Result<bool, Failure> {
     let mut judge = Judge::new(ring);
     let mut seen = 0;
     for live in &catalog.tables {
@@ -121,7 +126,10 @@ pub fn prove_live_cell(session: &mut Session, catalog: &Catalog, organization: &
     if seen == 0 {
         return Ok(false);
     }
-    let message = format!("none of {seen} sealed cells tried of organization {organization} opens under its {} DEKs", ring.entries().len());
+    let message = format!(
+        "none of {seen} sealed cells tried of organization {organization} opens under its {} DEKs",
+        ring.entries().len()
+    );
     Err(Failure::new(Exit::Integrity, "no-live-cell-opens", message)
         .hint("is this the right --kms, --region, --key and database? `scrybe-keys context` shows all four")
         .hint(format!("`scrybe-keys census --org {organization} --list-unopenable` names the cells")))

@@ -1,6 +1,10 @@
 //! What the tool does: plan -> permit -> apply. No printing but through `ui`'s progress and narration, no SQL but through `db`.
 
+pub mod census;
+pub mod crash;
+pub mod keyrings;
 pub mod permit;
 pub mod sandbox;
 pub mod signal;
+pub mod walk;
 pub mod wrapping;

@@ -75,7 +75,12 @@ enum Attempt {
 impl Walk<'_> {
     /// Walks chunks to the end. `watch` is called a few times a second on the calling thread; returning true stops the workers after
     /// their batch. On an error the other workers stop, everything committed stays.
-    pub fn run(&self, chunks: Vec<Chunk>, tally: &Tally, mut watch: impl FnMut(&Tally) -> Result<bool, Failure>) -> Result<WalkEnd, Failure> {
+    pub fn run(
+        &self,
+        chunks: Vec<Chunk>,
+        tally: &Tally,
+        mut watch: impl FnMut(&Tally) -> Result<bool, Failure>,
+    ) -> Result<WalkEnd, Failure> {
         let workers = self.workers.clamp(1, chunks.len().max(1));
         let shared = Shared {
             walk: self,
@@ -90,7 +95,7 @@ impl Walk<'_> {
                 .map(|_| {
                     scope.spawn(|| {
                         let end = Worker::open(&shared).and_then(|mut worker| {
-                            cancels.lock().expect("no worker panics with the lock").push(worker.session.canceller());
+                            cancels.lock().expect("no worker panics with the lock").push(worker.session.cancel_token());
                             worker.run()
                         });
                         if end.is_err() {
@@ -116,7 +121,7 @@ impl Walk<'_> {
                 }
                 if self.app.interrupt.insisted() {
                     for cancel in cancels.lock().expect("no worker panics with the lock").drain(..) {
-                        cancel.cancel();
+                        let _ = cancel.cancel();
                     }
                 }
             }
@@ -186,8 +191,11 @@ impl<'a> Worker<'a> {
     fn chunk(&mut self, chunk: &Chunk) -> Result<bool, Failure> {
         let walk = self.shared.walk;
         let live = walk.catalog.table(&chunk.table).ok_or_else(|| {
-            Failure::conflict("table-gone", format!("table {} of this job is not in the data map any more", chunk.table))
-                .hint("bring the data map back, or `scrybe-keys jobs cancel` and start anew")
+            Failure::conflict(
+                "table-gone",
+                format!("table {} of this job is not in the data map any more", chunk.table),
+            )
+            .hint("bring the data map back, or `scrybe-keys jobs cancel` and start anew")
         })?;
         let window = self.with_retries(|w| Ok(w.session.window(live, &chunk.key.organization, &chunk.rows)?))?;
         let batches = cut(&window);
@@ -290,7 +298,11 @@ impl<'a> Worker<'a> {
                     self.reconnect(&mut connect_tries)?;
                 }
                 DbErrorKind::Cancelled if self.shared.walk.app.interrupt.asked() => {
-                    return Err(Failure::new(Exit::Incomplete, "statement-cancelled", "the running statement was cancelled"));
+                    return Err(Failure::new(
+                        Exit::Incomplete,
+                        "statement-cancelled",
+                        "the running statement was cancelled",
+                    ));
                 }
                 _ => return Err(stopped_by(error)),
             }

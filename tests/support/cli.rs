@@ -74,11 +74,21 @@ impl Running {
             }
             if self.since.elapsed() > PATIENCE {
                 self.kill();
-                panic!("`{}` hangs; so far it said:\n{}\n{}", self.arguments, self.stdout.join().unwrap(), self.stderr.join().unwrap());
+                panic!(
+                    "`{}` hangs; so far it said:\n{}\n{}",
+                    self.arguments,
+                    self.stdout.join().unwrap(),
+                    self.stderr.join().unwrap()
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        Ran { arguments: self.arguments, status, stdout: self.stdout.join().unwrap(), stderr: self.stderr.join().unwrap() }
+        Ran {
+            arguments: self.arguments,
+            status,
+            stdout: self.stdout.join().unwrap(),
+            stderr: self.stderr.join().unwrap(),
+        }
     }
 }
 
@@ -124,6 +134,10 @@ impl Ran {
 
 impl std::fmt::Debug for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`scrybe-keys {}` ended with {}\n--- stdout\n{}\n--- stderr\n{}", self.arguments, self.status, self.stdout, self.stderr)
+        write!(
+            f,
+            "`scrybe-keys {}` ended with {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.arguments, self.status, self.stdout, self.stderr
+        )
     }
 }

@@ -36,7 +36,8 @@ pub fn shared() -> &'static Shared {
         starting.lock().unwrap();
         let settings = vec!["autovacuum_naptime = '5s'".to_owned()];
         let options = Options { durable: false, max_connections: 200, settings };
-        let cluster = Cluster::ensure(&dir.join("cluster"), options).unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"));
+        let cluster = Cluster::ensure(&dir.join("cluster"), options)
+            .unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"));
         make_templates(&cluster);
         start_reaper(&dir);
         Shared { cluster, _using: using }
@@ -96,7 +97,10 @@ impl Database {
     pub fn copy_of(original: &str) -> Database {
         let shared = shared();
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
-        Client::connect(&shared.url("postgres"), NoTls).unwrap().batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {original}")).unwrap();
+        Client::connect(&shared.url("postgres"), NoTls)
+            .unwrap()
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {original}"))
+            .unwrap();
         Database { url: shared.url(&name), port: shared.port(), name }
     }
 
@@ -129,7 +133,12 @@ impl Drop for Database {
 /// A directory for one test's own cluster, for tests that break the server itself.
 pub fn own_cluster(settings: Vec<String>) -> (tempfile::TempDir, Cluster) {
     let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let dir = tempfile::Builder::new().prefix("cluster-").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o711)).tempdir_in(parent).unwrap();
-    let cluster = Cluster::start(&dir.path().join("cluster"), Options { durable: false, max_connections: 40, settings }).unwrap();
+    let dir = tempfile::Builder::new()
+        .prefix("cluster-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o711))
+        .tempdir_in(parent)
+        .unwrap();
+    let cluster =
+        Cluster::start(&dir.path().join("cluster"), Options { durable: false, max_connections: 40, settings }).unwrap();
     (dir, cluster)
 }

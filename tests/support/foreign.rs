@@ -39,7 +39,9 @@ pub struct Seeded {
 impl Seeded {
     /// Row id of the first cell with this flaw.
     pub fn flawed_row(&self, flaw: &str) -> &str {
-        self.flawed[flaw][0]["id"].as_str().unwrap_or_else(|| panic!("nothing was seeded with the flaw {flaw}: {}", self.flawed))
+        self.flawed[flaw][0]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("nothing was seeded with the flaw {flaw}: {}", self.flawed))
     }
 }
 

@@ -16,7 +16,9 @@ impl Python {
     pub fn ready() -> Option<Python> {
         match Python::prepare() {
             Ok(python) => Some(python),
-            Err(why) if std::env::var_os("CI").is_some() => panic!("the foreign implementation cannot be set up: {why}"),
+            Err(why) if std::env::var_os("CI").is_some() => {
+                panic!("the foreign implementation cannot be set up: {why}")
+            }
             Err(why) => {
                 eprintln!("SKIPPED: the foreign implementation cannot be set up: {why}");
                 None
@@ -41,7 +43,11 @@ impl Python {
         }
         let _ = std::fs::remove_dir_all(&venv);
         finished(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        finished(Command::new(&python.0).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
+        finished(
+            Command::new(&python.0)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .args(PACKAGES),
+        )?;
         std::fs::write(&done, wanted).map_err(|e| e.to_string())?;
         Ok(python)
     }
@@ -49,7 +55,11 @@ impl Python {
     /// A script of `tests/foreign`, ready for its arguments.
     pub fn script(&self, name: &str) -> Command {
         let mut command = Command::new(&self.0);
-        command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(name)).env_clear().env("LC_ALL", "C.UTF-8");
+        command
+            .arg("-B")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(name))
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8");
         command
     }
 }
@@ -59,5 +69,10 @@ fn finished(command: &mut Command) -> Result<Output, String> {
     if output.status.success() {
         return Ok(output);
     }
-    Err(format!("{:?} ended with {}: {}", command.get_program(), output.status, String::from_utf8_lossy(&output.stderr)))
+    Err(format!(
+        "{:?} ended with {}: {}",
+        command.get_program(),
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }
