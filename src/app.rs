@@ -11,6 +11,7 @@ use crate::db;
 use crate::envelope::{Context, Envelope};
 use crate::error::Failure;
 use crate::exit::Exit;
+use crate::local;
 use crate::ops::signal::{self, Interrupt};
 use crate::ui::{Terminal, Ui};
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
@@ -80,8 +81,27 @@ impl App {
         match self.settings.provider.as_ref().map(|p| p.value) {
             None => Err(Failure::usage("no-kms", "no KMS is chosen").hint("give --kms aws")),
             Some(Provider::Dev) => Err(Failure::conflict("no-kms-in-dev", "provider dev has no KMS")),
-            Some(Provider::Aws | Provider::Local) => Err(Failure::internal("this KMS provider is not in this build")),
+            Some(Provider::Local) => self.open_local(),
+            Some(Provider::Aws) => Err(Failure::internal("this KMS provider is not in this build")),
         }
+    }
+}
+
+impl App {
+    /// The embedded KMS, in process. Its directory and the KEK that seals it must both be named: nothing falls into it by accident.
+    fn open_local(&self) -> Result<Arc<dyn Kms>, Failure> {
+        let Some(store) = &self.settings.local_store else {
+            return Err(Failure::usage("no-local-store", "the embedded KMS has no directory")
+                .hint("set SCRYBE_LOCAL_KMS, or give local-kms.store in the configuration file"));
+        };
+        let Some(kek) = &self.settings.local_kek else {
+            return Err(Failure::usage("no-local-kek", "the embedded KMS is sealed by LOCAL_KEK, which is not set")
+                .hint("set LOCAL_KEK to the base64 of 32 bytes, e.g. from `openssl rand -base64 32`"));
+        };
+        let kek = local::Kek::parse(&kek.value)
+            .map_err(|error| Failure::usage("bad-local-kek", format!("{}: {error}", kek.origin)))?;
+        let engine = local::Engine::open(&store.value, kek)?;
+        Ok(Arc::new(local::InProcess::new(engine, self.settings.region.value.clone())))
     }
 }
 

@@ -142,6 +142,8 @@ pub struct Settings {
     pub local_store: Option<Sourced<PathBuf>>,
     pub map: Sourced<DataMap>,
     pub policy: Policy,
+    /// Where the policy was learned.
+    pub policy_origin: Origin,
     pub json: bool,
     pub quiet: bool,
     /// 0, 1 (`-v`), 2 (`-vv`).

@@ -58,6 +58,7 @@ impl Settings {
             .sourced("SCRYBE_LOCAL_KMS")
             .map(|text| Sourced::new(PathBuf::from(text.value), text.origin))
             .or(file.local_store);
+        let policy = file.policy.unwrap_or_else(|| Sourced::default_of(Policy::default()));
         Ok(Settings {
             environment,
             database,
@@ -68,7 +69,8 @@ impl Settings {
             local_kek: env.sourced("LOCAL_KEK").map(|kek| Sourced::new(zeroize::Zeroizing::new(kek.value), kek.origin)),
             local_store,
             map,
-            policy: file.policy.unwrap_or_else(Policy::default),
+            policy: policy.value,
+            policy_origin: policy.origin,
             json: flags.json,
             quiet: flags.quiet,
             verbosity: flags.verbose.min(2),

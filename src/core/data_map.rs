@@ -4,7 +4,7 @@
 //! Names here are bare identifiers from configuration: only `db::quote` turns them into SQL. Never a value, never a secret.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything the tool knows about an application's sealed data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +125,21 @@ pub enum Opens {
     AnyVersion,
 }
 
+/// A data map that cannot be meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadDataMap {
+    #[error("the data map names no table")]
+    NoTables,
+    #[error("the data map names no sealed column of table `{0}`")]
+    NoColumns(String),
+    #[error("the data map names `{0}` twice")]
+    Twice(String),
+    #[error("the data map has an empty name under `{0}`")]
+    Empty(&'static str),
+    #[error("the data map has a control character in a name under `{0}`")]
+    Control(&'static str),
+}
+
 fn public() -> String {
     "public".to_owned()
 }
@@ -208,6 +223,41 @@ impl DataMap {
         }
     }
 
+    /// Refuses a map that cannot be meant: nothing to move, a table or column named twice, an empty name.
+    pub fn check(&self) -> Result<(), BadDataMap> {
+        let named = |what: &'static str, name: &str| match name {
+            "" => Err(BadDataMap::Empty(what)),
+            name if name.chars().any(char::is_control) => Err(BadDataMap::Control(what)),
+            _ => Ok(()),
+        };
+        named("schema", &self.schema)?;
+        if self.tables.is_empty() {
+            return Err(BadDataMap::NoTables);
+        }
+        let mut tables = BTreeSet::new();
+        for table in &self.tables {
+            named("table", &table.table)?;
+            named("id", &table.id)?;
+            if !tables.insert(&table.table) {
+                return Err(BadDataMap::Twice(table.table.clone()));
+            }
+            if table.columns.is_empty() {
+                return Err(BadDataMap::NoColumns(table.table.clone()));
+            }
+            let mut columns = BTreeSet::from([table.id.as_str()]);
+            for sealed in &table.columns {
+                named("column", &sealed.column)?;
+                if !columns.insert(&sealed.column) {
+                    return Err(BadDataMap::Twice(format!("{}.{}", table.table, sealed.column)));
+                }
+            }
+        }
+        let DekTable { table, id, organization, wrapped, version, active, created_at, rotated_at } = &self.deks;
+        [table, id, organization, wrapped, version, active, created_at, rotated_at]
+            .into_iter()
+            .try_for_each(|name| named("deks", name))
+    }
+
     /// The KMS encryption context of an organization's DEKs; empty for the clinic application.
     pub fn context_for(&self, organization: &super::ids::OrgId) -> super::kms::Context {
         self.encryption_context
@@ -221,6 +271,22 @@ impl DataMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_that_cannot_be_meant_is_refused() {
+        assert_eq!(DataMap::clinic().check(), Ok(()));
+        let broken = |change: fn(&mut DataMap)| {
+            let mut map = DataMap::clinic();
+            change(&mut map);
+            map.check().unwrap_err()
+        };
+        assert_eq!(broken(|m| m.tables.clear()), BadDataMap::NoTables);
+        assert_eq!(broken(|m| m.tables[1].columns.clear()), BadDataMap::NoColumns("Note".into()));
+        assert_eq!(broken(|m| m.tables[1].table = "Call".into()), BadDataMap::Twice("Call".into()));
+        assert_eq!(broken(|m| m.tables[2].columns[1].column = "id".into()), BadDataMap::Twice("Call.id".into()));
+        assert_eq!(broken(|m| m.deks.active.clear()), BadDataMap::Empty("deks"));
+        assert_eq!(broken(|m| m.schema = "a\n".into()), BadDataMap::Control("schema"));
+    }
 
     #[test]
     fn the_context_template_names_the_organization() {

@@ -69,6 +69,6 @@ mod tests {
         let text = table_at(0);
         assert_eq!(text.lines().count(), 3);
         assert!(text.starts_with("NAME"));
-        assert!(text.contains("acme        12  a sentence"), "{text}");
+        assert!(text.contains("acme           12  a sentence"), "{text}");
     }
 }
