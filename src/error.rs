@@ -259,3 +259,18 @@ impl From<crate::db::DbError> for Failure {
         Failure { exit, code, message: error.to_string(), source: None, hints: vec![hint.to_owned()] }
     }
 }
+
+impl From<crate::db::SchemaError> for Failure {
+    fn from(error: crate::db::SchemaError) -> Failure {
+        use crate::db::SchemaError as E;
+        let (code, hint) = match error {
+            E::Db(inner) => return inner.into(),
+            E::Absent => ("schema-absent", "scrybe-keys init"),
+            E::Older { .. } => ("schema-older", "scrybe-keys init"),
+            E::Newer { .. } => ("schema-newer", "use the newer scrybe-keys that upgraded this database"),
+            E::Locked => ("schema-locked", "look for another scrybe-keys init, then run the same command again"),
+            E::Divergent => ("schema-divergent", "use the scrybe-keys that installed it; nothing was changed"),
+        };
+        Failure::conflict(code, error.to_string()).hint(hint)
+    }
+}

@@ -1,5 +1,7 @@
 //! What the tool does: plan -> permit -> apply. No printing but through `ui`'s progress and narration, no SQL but through `db`.
 
+pub mod audit;
+pub mod binding;
 pub mod census;
 pub mod crash;
 pub mod keyrings;
