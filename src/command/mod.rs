@@ -5,6 +5,7 @@
 
 pub mod completions;
 pub mod context;
+pub mod init;
 pub mod man;
 
 use crate::app::{App, Outcome};
@@ -35,6 +36,7 @@ macro_rules! verbs {
 
 verbs! {
     Context(context) "context";
+    Init(init) "init";
     Completions(completions) "completions";
     Man(man) "man";
 }

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod binding;
 pub mod census;
 pub mod crash;
+pub mod installation;
 pub mod keyrings;
 pub mod permit;
 pub mod sandbox;
