@@ -199,7 +199,11 @@ impl From<crate::ops::sandbox::cluster::ClusterError> for Failure {
             ),
             E::Random => (Exit::Internal, "no-randomness", "the operating system's random source is not available"),
         };
-        Failure::new(exit, code, error.to_string()).hint(hint).caused_by(error)
+        let failure = Failure::new(exit, code, error.to_string()).hint(hint);
+        match error {
+            E::Io { source, .. } => failure.caused_by(source),
+            _ => failure,
+        }
     }
 }
 
@@ -275,29 +279,29 @@ impl From<crate::db::SchemaError> for Failure {
     }
 }
 
-impl From<crate::db::catalog::CatalogError> for Failure {
-    fn from(error: crate::db::catalog::CatalogError) -> Failure {
-        use crate::db::catalog::CatalogError as E;
-        let message = error.to_string();
-        let (code, hint) = match error {
+impl From<crate::ops::sandbox::SandboxError> for Failure {
+    fn from(error: crate::ops::sandbox::SandboxError) -> Failure {
+        use crate::ops::sandbox::SandboxError as E;
+        let (exit, code, hint) = match error {
+            E::Cluster(error) => return error.into(),
             E::Db(error) => return error.into(),
-            E::NoTable { .. } => (
-                "no-table",
-                "is this the application's database and schema? `scrybe-keys context`; a table that some deployments lack is `optional: true` in the data map",
-            ),
-            E::NoColumn { .. } => (
-                "no-column",
-                "correct the data map, or mark the column `optional: true` where some deployments lack it",
-            ),
-            E::WrongType { .. } => ("wrong-column-type", "correct the column's kind in the data map"),
-            E::NoKey { .. } => {
-                ("no-primary-key", "name a column with a unique index as the table's id in the data map")
+            E::NoHome => (Exit::Usage, "no-sandbox-dir", "set SCRYBE_SANDBOX_DIR to a directory of your own"),
+            E::Busy(_) => (Exit::Conflict, "sandbox-busy", "wait for it to end, then run the same command again"),
+            E::Broken(_) => (Exit::Conflict, "sandbox-broken", "start over: `scrybe-keys sandbox down`, then `up`"),
+            E::NotUp(_) => (Exit::Conflict, "sandbox-not-up", "`scrybe-keys sandbox up` starts what does not run"),
+            E::Endpoint { .. } => {
+                (Exit::Unreachable, "sandbox-endpoint", "read endpoint.log in the sandbox directory, then `up` again")
             }
-            E::UnknownModel { .. } => {
-                return Failure::usage("unknown-model", message)
-                    .hint("`scrybe-keys census` lists the tables of the data map");
+            E::StillRunning(_) => (Exit::Unreachable, "sandbox-still-running", "end that process, then `down` again"),
+            E::Io { .. } => {
+                (Exit::Internal, "sandbox-io", "check the owner and free space of the sandbox directory (SCRYBE_SANDBOX_DIR)")
             }
+            E::Random => (Exit::Internal, "no-randomness", "the operating system's random source is not available"),
         };
-        Failure::conflict(code, message).hint(hint)
+        let failure = Failure::new(exit, code, error.to_string()).hint(hint);
+        match error {
+            E::Io { source, .. } => failure.caused_by(source),
+            _ => failure,
+        }
     }
 }

@@ -5,8 +5,8 @@
 
 pub mod completions;
 pub mod context;
-pub mod init;
 pub mod man;
+pub mod sandbox;
 
 use crate::app::{App, Outcome};
 use crate::config::Flags;
@@ -36,7 +36,7 @@ macro_rules! verbs {
 
 verbs! {
     Context(context) "context";
-    Init(init) "init";
+    Sandbox(sandbox) "sandbox";
     Completions(completions) "completions";
     Man(man) "man";
 }
@@ -44,7 +44,11 @@ verbs! {
 impl Verb {
     /// False for verbs that only print something built in: no file is read and no setting can be wrong for them.
     pub fn needs_settings(&self) -> bool {
-        !matches!(self, Verb::Completions(_) | Verb::Man(_))
+        match self {
+            Verb::Completions(_) | Verb::Man(_) => false,
+            Verb::Sandbox(args) => args.needs_settings(),
+            _ => true,
+        }
     }
 }
 

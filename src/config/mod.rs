@@ -34,6 +34,11 @@ impl Env {
     }
 }
 
+/// This program's own file, for the few places that start it again.
+pub fn own_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// Where a setting was learned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -38,31 +38,59 @@ pub fn schema(shape: Shape) -> String {
     format!("{}\n{}", tables(shape), indexes())
 }
 
-/// One value in COPY's text format.
-pub enum Field<'a> {
-    Null,
-    Text(&'a str),
-    /// A sealed cell of a jsonb column: the envelope as a JSON string. An envelope has nothing to escape.
-    JsonString(&'a str),
+/// Rows in COPY's text format, value by value.
+#[derive(Default)]
+pub struct Rows {
+    bytes: Vec<u8>,
+    inside: bool,
 }
 
-/// Appends one row in COPY's text format.
-pub fn copy_row(buffer: &mut Vec<u8>, fields: &[Field<'_>]) {
-    for (n, field) in fields.iter().enumerate() {
-        if n > 0 {
-            buffer.push(b'\t');
-        }
-        match field {
-            Field::Null => buffer.extend_from_slice(b"\\N"),
-            Field::Text(text) => escape(buffer, text),
-            Field::JsonString(envelope) => {
-                buffer.push(b'"');
-                escape(buffer, envelope);
-                buffer.push(b'"');
-            }
-        }
+impl Rows {
+    /// A value; the empty string is not NULL.
+    pub fn text(&mut self, text: &str) -> &mut Rows {
+        self.next();
+        escape(&mut self.bytes, text);
+        self
     }
-    buffer.push(b'\n');
+
+    /// A sealed cell of a jsonb column: the envelope as a JSON string. An envelope has nothing to escape.
+    pub fn json_string(&mut self, envelope: &str) -> &mut Rows {
+        self.next();
+        self.bytes.push(b'"');
+        self.bytes.extend_from_slice(envelope.as_bytes());
+        self.bytes.push(b'"');
+        self
+    }
+
+    /// NULL.
+    pub fn null(&mut self) -> &mut Rows {
+        self.next();
+        self.bytes.extend_from_slice(b"\\N");
+        self
+    }
+
+    /// The end of a row.
+    pub fn end(&mut self) {
+        self.inside = false;
+        self.bytes.push(b'\n');
+    }
+
+    /// Bytes held now.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True when nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn next(&mut self) {
+        if self.inside {
+            self.bytes.push(b'\t');
+        }
+        self.inside = true;
+    }
 }
 
 fn escape(buffer: &mut Vec<u8>, text: &str) {
@@ -103,25 +131,25 @@ impl Session {
         Ok(self.client.batch_execute("VACUUM (ANALYZE)")?)
     }
 
-    /// COPYs rows into a table of the application. `next` appends some rows to the empty buffer it is given; none ends it.
+    /// COPYs rows into a table of the application. `next` appends some rows to what it is given; none ends it.
     /// Returns the rows that went in.
     pub fn copy_into<E: From<DbError>>(
         &mut self,
         into: &str,
         columns: &[&str],
-        mut next: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+        mut next: impl FnMut(&mut Rows) -> Result<(), E>,
     ) -> Result<u64, E> {
         let columns: Vec<String> = columns.iter().map(|c| ident(c)).collect();
         let statement = format!("COPY {} ({}) FROM STDIN", table("public", into), columns.join(", "));
         let mut writer = self.client.copy_in(&statement).map_err(DbError::from)?;
-        let mut buffer = Vec::new();
+        let mut rows = Rows::default();
         loop {
-            buffer.clear();
-            next(&mut buffer)?;
-            if buffer.is_empty() {
+            rows.bytes.clear();
+            next(&mut rows)?;
+            if rows.is_empty() {
                 break;
             }
-            writer.write_all(&buffer).map_err(|e| DbError {
+            writer.write_all(&rows.bytes).map_err(|e| DbError {
                 kind: super::DbErrorKind::Unreachable,
                 sqlstate: None,
                 message: e.to_string(),
@@ -145,11 +173,9 @@ mod tests {
 
     #[test]
     fn copy_text_escapes_what_copy_reads() {
-        let mut row = Vec::new();
-        copy_row(
-            &mut row,
-            &[Field::Text("a\tb\\c\nd"), Field::Null, Field::JsonString("enc:v1:AA=="), Field::Text("")],
-        );
-        assert_eq!(row, b"a\\tb\\\\c\\nd\t\\N\t\"enc:v1:AA==\"\t\n");
+        let mut rows = Rows::default();
+        rows.text("a\tb\\c\nd").null().json_string("enc:v1:AA==").text("").end();
+        rows.text("x").end();
+        assert_eq!(rows.bytes, b"a\\tb\\\\c\\nd\t\\N\t\"enc:v1:AA==\"\t\nx\n");
     }
 }
