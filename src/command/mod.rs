@@ -3,8 +3,11 @@
 //! A new verb is one `pub mod` line and one line of `verbs!`, in the order of DESIGN's contract: help lists them so.
 //! A verb prints nothing: it narrates through `app.ui` and hands its answer back.
 
+pub mod audit;
 pub mod completions;
 pub mod context;
+pub mod init;
+pub mod keys;
 pub mod man;
 pub mod sandbox;
 
@@ -36,6 +39,9 @@ macro_rules! verbs {
 
 verbs! {
     Context(context) "context";
+    Init(init) "init";
+    Keys(keys) "keys";
+    Audit(audit) "audit";
     Sandbox(sandbox) "sandbox";
     Completions(completions) "completions";
     Man(man) "man";

@@ -6,6 +6,7 @@ mod binding;
 pub mod catalog;
 pub mod cells;
 pub mod census;
+mod clock;
 mod connect;
 mod deks;
 mod error;

@@ -5,6 +5,7 @@ pub mod binding;
 pub mod census;
 pub mod crash;
 pub mod keyrings;
+pub mod keys;
 pub mod permit;
 pub mod sandbox;
 pub mod signal;

@@ -1,0 +1,120 @@
+//! DEK versions as they stand: what the application's table says, what our own records say, and (deep) whether each unwraps.
+//! Reading alone; the only KMS call is the one `deep` asks for. No wrapping and no key is ever part of the answer.
+
+use crate::app::App;
+use crate::core::ids::{DekId, KeyVersion, OrgId};
+use crate::db::{DekFacts, DekRow, DekStatus, SchemaState, Session};
+use crate::error::Failure;
+use crate::ops::wrapping::Vault;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Who wraps a DEK, by the form of its stored text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wrapping {
+    Kms,
+    /// A bare key.
+    Dev,
+}
+
+/// One DEK row with everything known of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyReport {
+    pub organization_id: OrgId,
+    pub dek_id: DekId,
+    pub version: KeyVersion,
+    /// What the application's table says.
+    pub active: bool,
+    /// What our records say; absent for a DEK they do not know.
+    pub status: Option<&'static str>,
+    pub created_at: Option<Timestamp>,
+    pub rotated_at: Option<Timestamp>,
+    /// Whole days since it was made, by the database clock.
+    pub age_days: Option<i64>,
+    pub wrapping: Wrapping,
+    pub key_arn: Option<String>,
+    pub material_id: Option<String>,
+    pub fingerprint: Option<String>,
+    /// Whether it unwraps: asked for with `deep` only.
+    pub opens: Option<bool>,
+    /// Why it does not.
+    pub refusal: Option<String>,
+}
+
+/// DEKs of one organization, or of all, newest first.
+pub fn list(app: &App, session: &mut Session, organization: Option<&OrgId>) -> Result<Vec<KeyReport>, Failure> {
+    let map = &app.settings.map.value;
+    let rows = match organization {
+        Some(organization) => session.dek_rows(map, organization)?,
+        None => session.all_dek_rows(map)?,
+    };
+    let now = session.clock()?;
+    let facts = known_facts(session)?;
+    Ok(rows.iter().map(|row| report(row, facts.get(&row.id), now)).collect())
+}
+
+/// As `list`, and each DEK unwrapped: one KMS call a row. A refusal is a finding, not an end.
+pub fn list_deep(app: &App, session: &mut Session, organization: Option<&OrgId>) -> Result<Vec<KeyReport>, Failure> {
+    let map = &app.settings.map.value;
+    let vault = Vault::of(app)?;
+    let mut reports = list(app, session, organization)?;
+    let rows = match organization {
+        Some(organization) => session.dek_rows(map, organization)?,
+        None => session.all_dek_rows(map)?,
+    };
+    let mut by_id: HashMap<&DekId, &DekRow> = rows.iter().map(|row| (&row.id, row)).collect();
+    for report in &mut reports {
+        let Some(row) = by_id.remove(&report.dek_id) else { continue };
+        if app.interrupt.asked() {
+            break;
+        }
+        match vault.unwrap(row) {
+            Ok((dek, wrapped)) => {
+                report.opens = Some(true);
+                report.fingerprint = Some(dek.fingerprint());
+                report.key_arn = wrapped.key_arn.or(report.key_arn.take());
+                report.material_id = wrapped.material_id.or(report.material_id.take());
+            }
+            Err(why) => {
+                report.opens = Some(false);
+                report.refusal = Some(why.message);
+            }
+        }
+    }
+    Ok(reports)
+}
+
+/// Our own records; none before `init`, and none from a schema that is not ours to read.
+fn known_facts(session: &mut Session) -> Result<HashMap<DekId, DekFacts>, Failure> {
+    match session.schema_state()? {
+        SchemaState::Current(_) => Ok(session.dek_facts()?),
+        _ => Ok(HashMap::new()),
+    }
+}
+
+fn report(row: &DekRow, facts: Option<&DekFacts>, now: Timestamp) -> KeyReport {
+    KeyReport {
+        organization_id: row.organization.clone(),
+        dek_id: row.id.clone(),
+        version: row.version,
+        active: row.active,
+        status: facts.map(|f| f.status).map(DekStatus::as_str),
+        created_at: row.created_at,
+        rotated_at: row.rotated_at,
+        age_days: row.created_at.map(|made| age_days_at(made, now)),
+        wrapping: if row.is_dev() { Wrapping::Dev } else { Wrapping::Kms },
+        key_arn: facts.and_then(|f| f.key_arn.clone()),
+        material_id: facts.and_then(|f| f.material_id.clone()),
+        fingerprint: facts.and_then(|f| f.fingerprint.clone()),
+        opens: None,
+        refusal: None,
+    }
+}
+
+/// Whole days from `made` to `now`; none when the row is from the future.
+pub fn age_days_at(made: Timestamp, now: Timestamp) -> i64 {
+    now.as_second().saturating_sub(made.as_second()).max(0) / 86_400
+}
