@@ -5,3 +5,13 @@ mod support;
 
 mod sandbox_application;
 mod sandbox_cluster;
+
+mod faults_cells;
+mod faults_database;
+mod faults_keys;
+mod kills_random;
+mod kills_steps;
+mod pty_rotate;
+mod rotation_beside;
+mod rotation_foreign;
+mod secrecy;

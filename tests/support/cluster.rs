@@ -44,18 +44,6 @@ pub fn shared() -> &'static Shared {
     })
 }
 
-impl Shared {
-    /// Address of a database for the superuser.
-    pub fn url(&self, database: &str) -> String {
-        self.cluster.url(database)
-    }
-
-    /// Port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.cluster.port()
-    }
-}
-
 fn make_templates(cluster: &Cluster) {
     let mut admin = Client::connect(&cluster.url("postgres"), NoTls).unwrap();
     for shape in [Shape::Full, Shape::WithoutClientTier2] {
@@ -85,6 +73,7 @@ pub struct Database {
     pub name: String,
     pub url: String,
     pub port: u16,
+    admin: String,
 }
 
 impl Database {
@@ -93,15 +82,24 @@ impl Database {
         Database::copy_of(template(shape))
     }
 
-    /// A copy of another database to which nobody is connected.
+    /// A copy of another database of the shared cluster to which nobody is connected.
     pub fn copy_of(original: &str) -> Database {
-        let shared = shared();
+        let database = Database::named(&shared().cluster);
+        database.admin().batch_execute(&format!("CREATE DATABASE {} TEMPLATE {original}", database.name)).unwrap();
+        database
+    }
+
+    /// The deployment's empty tables in a cluster of the test's own.
+    pub fn on(cluster: &Cluster, shape: Shape) -> Database {
+        let database = Database::named(cluster);
+        database.admin().batch_execute(&format!("CREATE DATABASE {}", database.name)).unwrap();
+        database.connect().batch_execute(&schema(shape)).unwrap();
+        database
+    }
+
+    fn named(cluster: &Cluster) -> Database {
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
-        Client::connect(&shared.url("postgres"), NoTls)
-            .unwrap()
-            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {original}"))
-            .unwrap();
-        Database { url: shared.url(&name), port: shared.port(), name }
+        Database { url: cluster.url(&name), port: cluster.port(), admin: cluster.url("postgres"), name }
     }
 
     /// Makes this database a copy of `original` again, whoever is connected to it.
@@ -116,15 +114,15 @@ impl Database {
         Client::connect(&self.url, NoTls).unwrap()
     }
 
-    /// A connection to another database of the same cluster.
+    /// A superuser's connection to another database of the same cluster.
     pub fn admin(&self) -> Client {
-        Client::connect(&shared().url("postgres"), NoTls).unwrap()
+        Client::connect(&self.admin, NoTls).unwrap()
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Ok(mut admin) = Client::connect(&shared().url("postgres"), NoTls) {
+        if let Ok(mut admin) = Client::connect(&self.admin, NoTls) {
             let _ = admin.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         }
     }

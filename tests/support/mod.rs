@@ -8,5 +8,7 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod endpoint;
 pub mod foreign;
 pub mod python;
+pub mod world;

@@ -7,6 +7,7 @@ use super::foreign::{Check, Seed, Seeded, answer};
 use super::python::Python;
 use postgres::Client;
 use scrybe_keys::db::application::Shape;
+use scrybe_keys::ops::sandbox::cluster::Cluster;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,10 +35,22 @@ impl World {
         Some(world)
     }
 
+    /// The same in a cluster of the test's own.
+    pub fn on(cluster: &Cluster, seed: Seed) -> Option<World> {
+        let python = Python::ready()?;
+        let world = World::fill(python, Database::on(cluster, Shape::Full), seed);
+        world.run(&["init"]).expect(0);
+        Some(world)
+    }
+
     /// A seeded clinic the tool has not seen yet.
     pub fn unbound(shape: Shape, seed: Seed) -> Option<World> {
         let python = Python::ready()?;
-        let (database, kms) = (Database::fresh(shape), Endpoint::start());
+        Some(World::fill(python, Database::fresh(shape), seed))
+    }
+
+    fn fill(python: Python, database: Database, seed: Seed) -> World {
+        let kms = Endpoint::start();
         let dir = tempfile::tempdir().unwrap();
         let mut command = python.script("seed.py");
         connection(&mut command, &database.url, &kms.url);
@@ -54,7 +67,7 @@ impl World {
             flawed: made["flawed"].clone(),
         };
         let environment = environment(dir.path(), &database.url, &kms.url, &seeded, seed.dev);
-        Some(World { database, kms, seeded, environment, dir, python })
+        World { database, kms, seeded, environment, dir, python }
     }
 
     /// Runs the binary to its end.

@@ -1,0 +1,136 @@
+//! The process dies at every step of a rotation and at every batch boundary; the plain command is given again.
+//!
+//! `SCRYBE_KEYS_CRASH_AT=<point>[:n]` makes the product abort itself at the n-th passage of a named point: no destructor runs,
+//! as with SIGKILL. Afterwards: the same result as without a death, and never two versions where one was asked for.
+
+use crate::support::cli::Ran;
+use crate::support::cluster::Database;
+use crate::support::foreign::{Check, Seed};
+use crate::support::world::World;
+
+const CRASH: &str = "SCRYBE_KEYS_CRASH_AT";
+const ROTATE: [&str; 8] = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "--json"];
+
+fn small_clinic() -> Option<(World, Database)> {
+    let world = World::ready(Seed { orgs: 2, notes: 40, ..Seed::default() })?;
+    let saved = world.saved();
+    Some((world, saved))
+}
+
+/// Dies at the point, then goes on; panics when the point is never passed.
+fn dies_and_goes_on(world: &World, saved: &Database, point: &str) {
+    world.database.restore(saved);
+    let died = world.run_with(CRASH, point, &ROTATE);
+    assert!(died.was_killed(), "nothing died at {point}: {died:?}");
+    finishes(world, point);
+}
+
+fn finishes(world: &World, point: &str) {
+    let ran = world.run(&ROTATE);
+    assert_eq!(ran.status.code(), Some(0), "after a death at {point}: {ran:?}");
+    if let Err(trouble) = world.try_check(&Check::version(2)) {
+        panic!("after a death at {point}: {trouble}\n{ran:?}");
+    }
+    let census = world.run(&["census", "--json"]);
+    assert_eq!(census.status.code(), Some(0), "after a death at {point}: {census:?}");
+    world.run(&["audit", "verify", "--json"]).expect(0);
+}
+
+#[test]
+fn kills_at_every_step_of_the_flip_of_each_organization() {
+    let Some((world, saved)) = small_clinic() else { return };
+    for step in ["flip-before-intent", "flip-after-intent", "flip-before-commit", "flip-after-commit"] {
+        for organization in [1, 2] {
+            dies_and_goes_on(&world, &saved, &format!("{step}:{organization}"));
+        }
+    }
+}
+
+#[test]
+fn kills_at_the_end_of_a_rotation() {
+    let Some((world, saved)) = small_clinic() else { return };
+    for step in ["before-census", "before-outcome"] {
+        for organization in [1, 2] {
+            dies_and_goes_on(&world, &saved, &format!("{step}:{organization}"));
+        }
+    }
+}
+
+/// Every passage of a point until the whole job runs through without meeting it.
+fn every_passage(point: &str) {
+    let Some((world, saved)) = small_clinic() else { return };
+    let mut passages = 0;
+    loop {
+        world.database.restore(&saved);
+        let here = format!("{point}:{}", passages + 1);
+        let ran: Ran = world.run_with(CRASH, &here, &ROTATE);
+        if !ran.was_killed() {
+            assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+            break;
+        }
+        passages += 1;
+        finishes(&world, &here);
+        assert!(passages < 200, "{point} is passed without end");
+    }
+    assert!(passages >= 2, "{point} was passed {passages} times by two organizations");
+}
+
+#[test]
+fn kills_before_every_batch_is_written() {
+    every_passage("batch-before-write");
+}
+
+#[test]
+fn kills_before_every_batch_is_committed() {
+    every_passage("batch-before-commit");
+}
+
+#[test]
+fn kills_after_every_batch_is_committed() {
+    every_passage("batch-after-commit");
+}
+
+#[test]
+fn kills_after_every_chunk() {
+    every_passage("chunk-done");
+}
+
+#[test]
+fn kills_of_every_attempt_in_turn_still_end_in_one_version() {
+    let Some((world, _)) = small_clinic() else { return };
+    for point in ["flip-after-intent", "flip-before-commit", "flip-after-commit", "batch-before-commit", "batch-after-commit:2", "chunk-done", "before-census"] {
+        let died = world.run_with(CRASH, point, &ROTATE);
+        assert!(died.was_killed(), "nothing died at {point}: {died:?}");
+        for org in &world.seeded.organizations {
+            assert!(world.versions(org).len() <= 2, "{point}: {:?}", world.versions(org));
+        }
+    }
+    finishes(&world, "all of them in turn");
+}
+
+#[test]
+fn kills_during_re_encrypt_are_resumed_by_the_plain_command() {
+    let Some((world, _)) = small_clinic() else { return };
+    world.application_flips("both");
+    let re_encrypt = ["re-encrypt", "--all", "--settle", "0s", "--yes", "--json"];
+    for point in ["batch-before-commit:2", "batch-after-commit", "chunk-done:2", "before-census", "before-outcome"] {
+        let died = world.run_with(CRASH, point, &re_encrypt);
+        assert!(died.was_killed(), "nothing died at {point}: {died:?}");
+    }
+    world.run(&re_encrypt).expect(0);
+    world.check(Check::version(2));
+}
+
+#[test]
+fn kills_during_a_revert_are_resumed_by_the_plain_command() {
+    let Some((world, _)) = small_clinic() else { return };
+    world.run(&ROTATE).expect(0);
+    let revert = ["rotate", "--revert", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes", "--json"];
+    for point in ["flip-before-commit", "flip-after-commit", "batch-after-commit"] {
+        let died = world.run_with(CRASH, point, &revert);
+        assert!(died.was_killed(), "nothing died at {point}: {died:?}");
+    }
+    world.run(&revert).expect(0);
+    assert_eq!(world.versions(world.org()), [(1, true), (2, false)]);
+    world.check(Check { other: vec![(world.org().to_owned(), 1)], rows: Some(2), ..Check::version(2) });
+}
