@@ -12,6 +12,7 @@ use crate::envelope::{Context, Envelope};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::local;
+use crate::ops::crash;
 use crate::ops::signal::{self, Interrupt};
 use crate::ui::{Terminal, Ui};
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
@@ -136,6 +137,9 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 command_line: command_line(&argv),
                 kms: OnceLock::new(),
             };
+            if let Some(point) = app.env.var("SCRYBE_KEYS_CRASH_AT") {
+                crash::arm(point);
+            }
             if terminal.is_process() {
                 signal::listen(&app.interrupt, flags.timeout);
             }

@@ -279,6 +279,33 @@ impl From<crate::db::SchemaError> for Failure {
     }
 }
 
+impl From<crate::db::catalog::CatalogError> for Failure {
+    fn from(error: crate::db::catalog::CatalogError) -> Failure {
+        use crate::db::catalog::CatalogError as E;
+        let message = error.to_string();
+        let (code, hint) = match error {
+            E::Db(error) => return error.into(),
+            E::NoTable { .. } => (
+                "no-table",
+                "is this the application's database and schema? `scrybe-keys context`; a table that some deployments lack is `optional: true` in the data map",
+            ),
+            E::NoColumn { .. } => (
+                "no-column",
+                "correct the data map, or mark the column `optional: true` where some deployments lack it",
+            ),
+            E::WrongType { .. } => ("wrong-column-type", "correct the column's kind in the data map"),
+            E::NoKey { .. } => {
+                ("no-primary-key", "name a column with a unique index as the table's id in the data map")
+            }
+            E::UnknownModel { .. } => {
+                return Failure::usage("unknown-model", message)
+                    .hint("`scrybe-keys census` lists the tables of the data map");
+            }
+        };
+        Failure::conflict(code, message).hint(hint)
+    }
+}
+
 impl From<crate::ops::sandbox::SandboxError> for Failure {
     fn from(error: crate::ops::sandbox::SandboxError) -> Failure {
         use crate::ops::sandbox::SandboxError as E;

@@ -19,6 +19,13 @@ pub struct Traced<T> {
     pub request_id: Option<String>,
 }
 
+impl<T> Traced<T> {
+    /// Another value that came with the same request id.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Traced<U> {
+        Traced { value: change(self.value), request_id: self.request_id }
+    }
+}
+
 /// Life of a KMS key, in life order (AWS: KeyState).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyState {
@@ -240,6 +247,7 @@ impl KmsErrorKind {
             Some((_, kind)) => *kind,
             None if status >= 500 => KmsErrorKind::Unreachable,
             None if status == 429 => KmsErrorKind::Throttled,
+            None if status == 401 || status == 403 => KmsErrorKind::Denied,
             None => KmsErrorKind::Unknown,
         }
     }

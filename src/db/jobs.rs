@@ -405,6 +405,12 @@ impl Session {
         Ok(self.client.execute(sql, &[&id, &organization, &table])?)
     }
 
+    /// The database's clock.
+    pub fn database_now(&mut self) -> Result<Timestamp, DbError> {
+        let row = self.client.query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", &[])?;
+        Ok(time(&row, 0).unwrap_or_default())
+    }
+
     /// Cells per second of the newest finished walks, `None` when there was none worth measuring.
     pub fn measured_rate(&mut self) -> Result<Option<f64>, DbError> {
         let row = self.client.query_opt(

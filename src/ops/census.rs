@@ -421,3 +421,37 @@ fn count_row<'k>(
     }
     judge
 }
+
+/// Counts by organization, column and version, as kept with a job and printed by `--json`. No ids of rows.
+pub fn to_json(census: &Census) -> serde_json::Value {
+    let counts: Vec<_> = census
+        .counts
+        .iter()
+        .map(|((place, protection), cells)| {
+            let (kind, version, dek) = match protection {
+                Protection::Current(version, dek) => ("current", Some(*version), Some(dek.as_str())),
+                Protection::Stale(version, dek) => ("stale", Some(*version), Some(dek.as_str())),
+                Protection::Plaintext => ("plaintext", None, None),
+                Protection::Unopenable => ("unopenable", None, None),
+                Protection::Ownerless => ("ownerless", None, None),
+            };
+            serde_json::json!({"organizationId": place.organization, "table": place.table, "column": place.column,
+                "protection": kind, "keyVersion": version, "dekId": dek, "cells": cells})
+        })
+        .collect();
+    let nested: Vec<_> = census
+        .nested
+        .iter()
+        .map(|((place, version), cells)| {
+            serde_json::json!({"organizationId": place.organization, "table": place.table, "column": place.column,
+                "innerKeyVersion": version, "cells": cells})
+        })
+        .collect();
+    let unmapped: Vec<_> = census
+        .unmapped
+        .iter()
+        .map(|(table, column, rows)| serde_json::json!({"table": table, "column": column, "rows": rows}))
+        .collect();
+    serde_json::json!({"cells": census.cells, "rows": census.rows, "seconds": census.seconds, "samplePercent": census.sample,
+        "counts": counts, "nested": nested, "unmapped": unmapped})
+}

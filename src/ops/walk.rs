@@ -15,7 +15,6 @@ use crate::db::jobs::{Chunk, ChunkKey};
 use crate::db::{DbError, DbErrorKind, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::ui::Progress;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -376,12 +375,6 @@ fn jittered(base: Duration) -> Duration {
     let mut byte = [0u8; 1];
     let _ = getrandom::fill(&mut byte);
     base / 2 + base * u32::from(byte[0]) / 256
-}
-
-/// Shows a walk's numbers.
-pub fn show(progress: &dyn Progress, tally: &Tally, dark: u64) {
-    let cells = tally.cells.load(Ordering::Relaxed);
-    progress.at(tally.rows.load(Ordering::Relaxed), cells, dark.saturating_sub(cells));
 }
 
 #[cfg(test)]

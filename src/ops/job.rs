@@ -1,0 +1,539 @@
+//! Running a job: organization by organization — flip, move, next — then settle all, prove, report.
+//!
+//! Everything needed to go on after `kill -9` is in the job's rows before it matters: the intent in the audit chain before the flip, the part's
+//! state and chunks in the flip's own transaction, every batch with its counters. An organization that fails before its flip is refused and the
+//! others go on; one that was flipped is never left for the next one. The job's advisory lock says that somebody is at work.
+
+use super::audit::{IntentId, Journal};
+use super::census::Census;
+use super::permit::Permit;
+use super::rotation::{Plan, Request};
+use super::walk::{CHUNK_ROWS, Tally, Walk, WalkEnd};
+use super::wrapping::Vault;
+use super::{crash, keyrings};
+use crate::app::App;
+use crate::core::ids::{DekId, KeyVersion, OrgId};
+use crate::core::keyring::Keyring;
+use crate::core::problem::Problem;
+use crate::db::catalog::Catalog;
+use crate::db::cells::Rows;
+use crate::db::flip::{Flip, PlannedChunk, Successor};
+use crate::db::jobs::{Chunk, Job, JobKind, NewJob, Part, PartState};
+use crate::db::{DbError, DbErrorKind, DekRow, Session};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::ui::Progress;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How a run of a job ended.
+pub struct Ended {
+    pub job: Job,
+    pub parts: Vec<Part>,
+    /// The closing census, when it was reached.
+    pub census: Option<Census>,
+    pub problems: Vec<Problem>,
+    /// Organizations refused or superseded in this run, with the failure.
+    pub refused: Vec<(OrgId, Failure)>,
+    /// Why it is not finished; `None` when it is.
+    pub stopped: Option<Failure>,
+    pub exit: Exit,
+}
+
+/// One job being run. The session holds its lock.
+pub(super) struct Runner<'a> {
+    pub app: &'a App,
+    pub vault: &'a Vault,
+    pub request: &'a Request,
+    pub catalog: &'a Catalog,
+    pub settle: Duration,
+    pub session: Session,
+    pub journal: Journal,
+    pub job: Uuid,
+    pub progress: Box<dyn Progress>,
+    pub problems: Vec<Problem>,
+    pub refused: Vec<(OrgId, Failure)>,
+    last_touch: Instant,
+}
+
+/// Applies a permitted plan: creates its job or goes on with the unfinished one.
+pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ended, Failure> {
+    permit.covers(&plan.digest)?;
+    let mut journal = Journal::open(app)?;
+    let mut session = app.connect()?;
+    let job = match &plan.job {
+        Some(job) => job.id,
+        None => create(app, &mut session, &plan, journal.actor())?,
+    };
+    if !session.lock_job(job, &format!("{} pid {}", journal.actor(), std::process::id()))? {
+        return Err(Failure::conflict("job-running", format!("job {job} is being worked on by another process"))
+            .hint(format!("watch it: `scrybe-keys jobs attach {job}`")));
+    }
+    let title = plan.request.kind.as_str();
+    let mut runner = Runner {
+        app,
+        vault,
+        request: &plan.request,
+        catalog: &plan.catalog,
+        settle: plan.settle,
+        session,
+        journal,
+        job,
+        progress: app.ui.progress(title),
+        problems: plan.problems.clone(),
+        refused: Vec::new(),
+        last_touch: Instant::now(),
+    };
+    for (organization, failure) in plan.refused {
+        runner.refuse(&organization, PartState::Refused, failure)?;
+    }
+    let subject = job.to_string();
+    let details = json!({"job": subject, "scope": plan.scope, "reason": plan.request.reason, "planDigest": plan.digest, "resumed": plan.job.is_some()});
+    let intent = runner.journal.intent("RE_ENCRYPTION_STARTED", &subject, details)?;
+    let walked = runner.all_parts().and_then(|()| runner.settle_all());
+    runner.progress.done();
+    let (census, stopped) = match walked {
+        Ok(census) => (census, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    crash::point("before-outcome");
+    runner.end(&intent, census, stopped)
+}
+
+fn create(app: &App, session: &mut Session, plan: &Plan, actor: &str) -> Result<Uuid, Failure> {
+    let id = Uuid::new_v4();
+    let options =
+        json!({"command": app.command_line, "settleSeconds": plan.settle.as_secs(), "planDigest": plan.digest});
+    let mut organizations: Vec<(OrgId, i64)> =
+        plan.organizations.iter().map(|p| (p.organization.clone(), p.rows)).collect();
+    organizations.extend(plan.refused.iter().map(|(o, _)| (o.clone(), 0)));
+    let new = NewJob {
+        id,
+        kind: plan.request.kind,
+        scope: &plan.scope,
+        options: &options.to_string(),
+        reason: &plan.request.reason,
+        run_id: app.run_id,
+        actor,
+        organizations: &organizations,
+    };
+    session.create_job(&new).map_err(|error| {
+        if error.sqlstate.as_deref() == Some("23505") {
+            Failure::conflict("job-running", "the same job was started by somebody else a moment ago")
+                .hint("run the command again: it joins that job or says who works on it")
+        } else {
+            Failure::from(error)
+        }
+    })?;
+    Ok(id)
+}
+
+impl Runner<'_> {
+    /// Flips and moves every organization that is not done, in the plan's order; those flipped already come first.
+    fn all_parts(&mut self) -> Result<(), Failure> {
+        let mut parts = self.session.job_parts(self.job)?;
+        parts.sort_by_key(|p| p.state != PartState::Moving);
+        let total: i64 = parts.iter().map(|p| p.rows_estimated).sum();
+        self.progress.total(total.max(0) as u64);
+        let mut before = 0u64;
+        for part in parts {
+            self.stop_if_asked()?;
+            match part.state {
+                PartState::Pending => {
+                    self.settle_dangling_intent(&part)?;
+                    match self.start(&part) {
+                        Ok(Some((keyring, target, chunks))) => self.walk(&part, &keyring, target, chunks, before)?,
+                        Ok(None) => {}
+                        Err(failure) if ends_the_job(&failure) => return Err(failure),
+                        Err(failure) => self.refuse(&part.organization, PartState::Refused, failure)?,
+                    }
+                }
+                PartState::Moving => {
+                    self.settle_dangling_intent(&part)?;
+                    if let Some((keyring, target)) = self.keyring_of(&part)? {
+                        let chunks = self.session.open_chunks(self.job, &part.organization)?;
+                        self.walk(&part, &keyring, target, chunks, before)?;
+                    }
+                }
+                PartState::Moved | PartState::Settled | PartState::Refused | PartState::Superseded => {}
+            }
+            before += part.rows_estimated.max(0) as u64;
+        }
+        Ok(())
+    }
+
+    /// Brings a pending part to moving: flips, or starts the walk toward the row that is active already.
+    fn start(&mut self, part: &Part) -> Result<Option<(Keyring, usize, Vec<Chunk>)>, Failure> {
+        let map = &self.app.settings.map.value;
+        let organization = &part.organization;
+        self.progress.phase(&format!("{organization}: unwrapping DEKs"));
+        let deks = self.session.dek_rows(map, organization)?;
+        if self.request.kind == JobKind::ReEncrypt {
+            let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
+            keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
+            let target = keyrings::current(organization, &deks)?;
+            let chunks = self.plan_chunks(organization)?;
+            self.session.start_walk(self.job, organization, &target, &chunks)?;
+            let chunks = self.session.open_chunks(self.job, organization)?;
+            return Ok(Some((unwrapped.keyring, unwrapped.current, chunks)));
+        }
+        if !deks.is_empty() {
+            keyrings::refuse_duplicates(organization, &deks)?;
+            let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
+            keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
+        }
+        let chunks = if self.request.dek_only { Vec::new() } else { self.plan_chunks(organization)? };
+        if !self.flip(organization, &deks, &chunks)? {
+            return Ok(None);
+        }
+        let started = self.session.job_parts(self.job)?.into_iter().find(|p| p.organization == *organization);
+        let Some((keyring, target)) = self.keyring_of(&started.expect("the part was read a moment ago"))? else {
+            return Ok(None);
+        };
+        let chunks = self.session.open_chunks(self.job, organization)?;
+        Ok(Some((keyring, target, chunks)))
+    }
+
+    /// Makes the successor active. False when the organization's rows changed since the plan: the part is superseded.
+    fn flip(&mut self, organization: &OrgId, deks: &[DekRow], chunks: &[PlannedChunk]) -> Result<bool, Failure> {
+        let from = deks.iter().find(|r| r.active).map(|r| r.version);
+        let new;
+        let (successor, id, version, request_id) = if self.request.kind == JobKind::Revert {
+            let back = deks
+                .iter()
+                .filter(|r| !r.active && from.is_some_and(|f| r.version < f))
+                .max_by_key(|r| r.version)
+                .ok_or_else(|| {
+                    Failure::conflict(
+                        "nothing-to-revert",
+                        format!("organization {organization} has no earlier version"),
+                    )
+                })?;
+            (Successor::Old { id: back.id.clone(), version: back.version }, back.id.clone(), back.version, None)
+        } else {
+            self.progress.phase(&format!("{organization}: making a DEK"));
+            new = self.vault.new_dek(organization)?;
+            let id = DekId::parse(&Uuid::new_v4().to_string()).expect("a UUID is an id");
+            let version = KeyVersion(deks.iter().map(|r| r.version.0).max().unwrap_or(0) + 1);
+            let successor = Successor::New {
+                id: id.clone(),
+                version,
+                wrapped: &new.stored_text,
+                key_arn: new.key_arn.as_deref(),
+                material_id: new.material_id.as_deref(),
+                fingerprint: &new.fingerprint,
+            };
+            (successor, id, version, new.request_id.clone())
+        };
+        crash::point("flip-before-intent");
+        let details = json!({"job": self.job.to_string(), "organization": organization.as_str(), "dekId": id.as_str(),
+            "previousVersion": from, "newVersion": version, "reason": self.request.reason, "awsRequestId": request_id});
+        let intent = self.journal.intent("KEY_ROTATION_INITIATED", organization.as_str(), details.clone())?;
+        self.session.part_intent(self.job, organization, intent.uuid())?;
+        crash::point("flip-after-intent");
+        let flip = Flip { organization, successor, expected: deks, job: self.job, run_id: self.app.run_id, chunks };
+        match self.commit_flip(&flip, &id) {
+            Ok(true) => {
+                crash::point("flip-after-commit");
+                self.journal.outcome(&intent, "KEY_ROTATION_COMPLETED", organization.as_str(), details)?;
+                self.app.ui.say(&format!("{organization}: version {version} is active"));
+                Ok(true)
+            }
+            Ok(false) => {
+                self.journal.outcome(
+                    &intent,
+                    "KEY_ROTATION_FAILED",
+                    organization.as_str(),
+                    json!({"reason": "DEK rows changed since the plan"}),
+                )?;
+                let failure = Failure::conflict(
+                    "superseded",
+                    format!("the DEKs of {organization} were changed by somebody else; nothing was flipped"),
+                )
+                .hint(format!("`scrybe-keys keys show --org {organization}`, then run the command again"));
+                self.refuse(organization, PartState::Superseded, failure)?;
+                Ok(false)
+            }
+            Err(failure) => {
+                // Best effort: an intent without outcome is settled by the next run all the same.
+                let reason = json!({"code": failure.code, "reason": failure.message});
+                let _ = self.journal.outcome(&intent, "KEY_ROTATION_FAILED", organization.as_str(), reason);
+                Err(failure)
+            }
+        }
+    }
+
+    fn commit_flip(&mut self, flip: &Flip<'_>, id: &DekId) -> Result<bool, Failure> {
+        let map = &self.app.settings.map.value;
+        let mut tries = 0;
+        loop {
+            let attempt = match self.session.flip(map, flip) {
+                Ok(None) => return Ok(false),
+                Ok(Some(open)) => {
+                    crash::point("flip-before-commit");
+                    open.commit()
+                }
+                Err(error) => Err(error),
+            };
+            match attempt {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind == DbErrorKind::Retry && tries < 10 && !self.app.interrupt.asked() => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(100 * tries));
+                }
+                // The answer to COMMIT may be lost while the commit is not: the row tells.
+                Err(error) if error.kind == DbErrorKind::Unreachable => return self.after_lost_commit(flip, id, error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn after_lost_commit(&mut self, flip: &Flip<'_>, id: &DekId, error: DbError) -> Result<bool, Failure> {
+        self.reconnect().map_err(|_| Failure { exit: Exit::Incomplete, ..Failure::from(error) })?;
+        let parts = self.session.job_parts(self.job)?;
+        let flipped = parts
+            .iter()
+            .any(|p| p.organization == *flip.organization && p.target.as_ref().is_some_and(|(t, _)| t == id));
+        if flipped {
+            return Ok(true);
+        }
+        Err(Failure::new(
+            Exit::Incomplete,
+            "connection-lost",
+            "the connection was lost before the flip was committed; nothing was flipped",
+        )
+        .hint("run the same command again"))
+    }
+
+    /// A new connection that holds the job's lock; the server may need a moment to notice that the old one is gone.
+    pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
+        for attempt in 0..6u64 {
+            std::thread::sleep(Duration::from_millis(250 << attempt));
+            if let Ok(mut session) = self.app.connect()
+                && session.lock_job(self.job, &format!("{} pid {}", self.journal.actor(), std::process::id()))?
+            {
+                self.session = session;
+                return Ok(());
+            }
+            if self.app.interrupt.asked() {
+                break;
+            }
+        }
+        Err(Failure::new(Exit::Incomplete, "connection-lost", "the database connection was lost and did not come back")
+            .hint("run the same command again: it goes on where it stopped"))
+    }
+
+    fn plan_chunks(&mut self, organization: &OrgId) -> Result<Vec<PlannedChunk>, Failure> {
+        let mut chunks = Vec::new();
+        for live in &self.catalog.tables {
+            self.progress.phase(&format!("{organization}: cutting {}", live.name));
+            let (rows, bounds) = self.session.chunk_bounds(live, organization, CHUNK_ROWS)?;
+            if rows == 0 {
+                continue;
+            }
+            let mut lower: Option<String> = None;
+            for upper in bounds {
+                chunks.push((live.name.clone(), Rows::Range { lower: lower.take(), upper: Some(upper.clone()) }));
+                lower = Some(upper);
+            }
+            chunks.push((live.name.clone(), Rows::Range { lower, upper: None }));
+        }
+        Ok(chunks)
+    }
+
+    /// The keyring of a part that has a target. `None` when the target is not current any more: the part is superseded.
+    pub(super) fn keyring_of(&mut self, part: &Part) -> Result<Option<(Keyring, usize)>, Failure> {
+        let (target, version) =
+            part.target.as_ref().ok_or_else(|| Failure::internal("a started part names no target"))?;
+        let deks = self.session.dek_rows(&self.app.settings.map.value, &part.organization)?;
+        let current = keyrings::current(&part.organization, &deks).ok();
+        if current.is_none_or(|row| row.id != *target) {
+            self.supersede(&part.organization, *version)?;
+            return Ok(None);
+        }
+        let unwrapped = keyrings::unwrap(self.vault, &part.organization, &deks).map_err(|failure| {
+            Failure { exit: Exit::Incomplete, ..failure }
+                .during(format_args!("cells of {} are waiting to be moved", part.organization))
+        })?;
+        Ok(Some((unwrapped.keyring, unwrapped.current)))
+    }
+
+    fn walk(
+        &mut self,
+        part: &Part,
+        keyring: &Keyring,
+        target: usize,
+        chunks: Vec<Chunk>,
+        before: u64,
+    ) -> Result<(), Failure> {
+        if self.request.dek_only {
+            self.session.set_part(self.job, &part.organization, PartState::Moved)?;
+            return Ok(());
+        }
+        let walk = walk_of(self.app, self.catalog, self.request, keyring, target);
+        let tally = Tally::default();
+        tally.rows.store(before, std::sync::atomic::Ordering::Relaxed);
+        let estimated = before + part.rows_estimated.max(0) as u64;
+        self.progress.phase(&format!("{}: moving", part.organization));
+        let (session, job, progress, last) = (&mut self.session, self.job, &self.progress, &mut self.last_touch);
+        let end = walk.run(chunks, &tally, |tally| {
+            let left = estimated.saturating_sub(tally.rows.load(std::sync::atomic::Ordering::Relaxed));
+            progress.at(
+                tally.rows.load(std::sync::atomic::Ordering::Relaxed),
+                tally.cells.load(std::sync::atomic::Ordering::Relaxed),
+                left,
+            );
+            touch(session, job, last)
+        })?;
+        match end {
+            WalkEnd::Done => {
+                self.session.set_part(self.job, &part.organization, PartState::Moved)?;
+                Ok(())
+            }
+            WalkEnd::Stopped => Err(self.stopped()),
+            WalkEnd::Superseded => {
+                let version = keyring.entries()[target].version;
+                self.supersede(&part.organization, version)
+            }
+        }
+    }
+
+    /// Moves some chunks of one organization outside its first walk.
+    pub(super) fn walk_late(
+        &mut self,
+        keyring: &Keyring,
+        target: usize,
+        chunks: Vec<Chunk>,
+    ) -> Result<WalkEnd, Failure> {
+        let walk = walk_of(self.app, self.catalog, self.request, keyring, target);
+        let (session, job, last) = (&mut self.session, self.job, &mut self.last_touch);
+        walk.run(chunks, &Tally::default(), |_| touch(session, job, last))
+    }
+
+    pub(super) fn supersede(&mut self, organization: &OrgId, version: KeyVersion) -> Result<(), Failure> {
+        let failure = Failure::conflict(
+            "superseded",
+            format!("version {version} of {organization} is not the active one any more: somebody else rotated"),
+        )
+        .hint(format!(
+            "move everything to the version that is active now: `scrybe-keys re-encrypt --org {organization}`"
+        ));
+        self.refuse(organization, PartState::Superseded, failure)
+    }
+
+    fn refuse(&mut self, organization: &OrgId, state: PartState, failure: Failure) -> Result<(), Failure> {
+        self.session.refuse_part(self.job, organization, state, failure.code, &failure.message)?;
+        self.app.ui.warn(&format!("{organization}: {}", failure.message));
+        self.refused.push((organization.clone(), failure));
+        Ok(())
+    }
+
+    /// Writes the outcome that a killed run could not: derived from what the database says happened.
+    fn settle_dangling_intent(&mut self, part: &Part) -> Result<(), Failure> {
+        let Some(intent) = part.intent else { return Ok(()) };
+        if self.session.audit_has(intent, "outcome")? {
+            return Ok(());
+        }
+        let event = if part.flipped { "KEY_ROTATION_COMPLETED" } else { "KEY_ROTATION_FAILED" };
+        let details = json!({"job": self.job.to_string(), "organization": part.organization.as_str(), "derived": true,
+            "dekId": part.target.as_ref().map(|(id, _)| id.as_str()), "newVersion": part.target.as_ref().map(|(_, v)| *v)});
+        self.journal.outcome(&IntentId::of(intent), event, part.organization.as_str(), details)
+    }
+
+    pub(super) fn stop_if_asked(&mut self) -> Result<(), Failure> {
+        if self.app.interrupt.asked() || touch(&mut self.session, self.job, &mut self.last_touch)? {
+            return Err(self.stopped());
+        }
+        Ok(())
+    }
+
+    fn stopped(&mut self) -> Failure {
+        let cancelled = self.session.touch_job(self.job).unwrap_or(false);
+        if cancelled {
+            return Failure::new(Exit::Incomplete, "cancelled", "the job was cancelled; what was moved stays moved")
+                .hint("cells left behind are moved by `scrybe-keys re-encrypt --all`");
+        }
+        Failure::new(Exit::Incomplete, "interrupted", "stopped on request; what was moved stays moved")
+            .hint(format!("go on: `{}`", self.app.command_line))
+    }
+
+    fn end(mut self, intent: &IntentId, census: Option<Census>, stopped: Option<Failure>) -> Result<Ended, Failure> {
+        let parts = self.session.job_parts(self.job)?;
+        let subject = self.job.to_string();
+        let cells: i64 = parts.iter().map(|p| p.cells_moved + p.cells_late).sum();
+        let mut details = json!({"job": subject, "cellsMoved": cells, "organizations": parts.len()});
+        match &stopped {
+            None => self.journal.outcome(intent, "RE_ENCRYPTION_COMPLETED", &subject, details)?,
+            Some(failure) => {
+                details["code"] = json!(failure.code);
+                details["reason"] = json!(failure.message);
+                self.journal.outcome(intent, "RE_ENCRYPTION_FAILED", &subject, details)?;
+                let state = if failure.code == "cancelled" { "cancelled" } else { "running" };
+                let reason = match failure.code {
+                    "cancelled" | "interrupted" => "interrupt",
+                    _ => "error",
+                };
+                self.session.end_job(self.job, state, Some(reason))?;
+            }
+        }
+        let mut exits: Vec<Exit> = self.refused.iter().map(|(_, f)| f.exit).collect();
+        if self.refused.is_empty()
+            && parts.iter().any(|p| matches!(p.state, PartState::Refused | PartState::Superseded))
+        {
+            exits.push(Exit::Conflict);
+        }
+        if let Some(failure) = &stopped {
+            exits.push(failure.exit);
+        }
+        let critical = |p: &Problem| p.severity == crate::core::problem::Severity::Critical;
+        if parts.iter().any(|p| p.quarantined > 0) || self.problems.iter().any(critical) {
+            exits.push(Exit::Findings);
+        }
+        let job = self.session.job(self.job)?.ok_or_else(|| Failure::internal("the job's row is gone"))?;
+        Ok(Ended {
+            job,
+            parts,
+            census,
+            problems: self.problems,
+            refused: self.refused,
+            stopped,
+            exit: Exit::worst(exits),
+        })
+    }
+}
+
+/// Marks a finished job as delivered: called once its report has been printed, so that a run killed before that reports again
+/// instead of starting over.
+pub fn deliver(app: &App, ended: &Ended) -> Result<(), Failure> {
+    if ended.stopped.is_some() {
+        return Ok(());
+    }
+    let superseded = ended.parts.iter().all(|p| matches!(p.state, PartState::Refused | PartState::Superseded));
+    let state = if superseded && !ended.parts.is_empty() { "superseded" } else { "done" };
+    Ok(app.connect()?.end_job(ended.job.id, state, None)?)
+}
+
+/// A walk of one organization as the request wants it.
+fn walk_of<'w>(app: &'w App, catalog: &'w Catalog, request: &Request, keyring: &'w Keyring, target: usize) -> Walk<'w> {
+    let only = match request.from_version {
+        Some(version) => (0..keyring.entries().len()).filter(|at| keyring.entries()[*at].version == version).collect(),
+        None => Vec::new(),
+    };
+    Walk { app, catalog, keyring, target, only, wishes: request.wishes, workers: app.settings.policy.workers }
+}
+
+/// True for failures that another organization would meet as well.
+fn ends_the_job(failure: &Failure) -> bool {
+    matches!(failure.exit, Exit::Unreachable | Exit::Incomplete | Exit::Internal | Exit::Interrupted)
+        || matches!(failure.code, "kms-no-credentials" | "kms-expired-credentials")
+}
+
+fn touch(session: &mut Session, job: Uuid, last: &mut Instant) -> Result<bool, Failure> {
+    if last.elapsed() < Duration::from_secs(1) {
+        return Ok(false);
+    }
+    *last = Instant::now();
+    // A lost connection here does not stop the workers; they have their own and say so themselves.
+    Ok(session.touch_job(job).unwrap_or(false))
+}

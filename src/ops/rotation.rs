@@ -1,0 +1,448 @@
+//! Planning a rotation, a revert or a re-encryption: everything that can be refused is refused here, before anything is changed.
+//!
+//! A plan reads and counts; it holds no key material. It is shown, agreed to by its digest, and handed to `ops::job`, which checks again what
+//! could have changed. An unfinished job of the same scope is found here and gone on with; it is never doubled.
+
+use super::keyrings;
+use super::wrapping::Vault;
+use crate::app::App;
+use crate::core::cell::Wishes;
+use crate::core::data_map::Opens;
+use crate::core::ids::{DekId, KeyVersion, OrgId};
+use crate::core::problem::{Problem, Severity};
+use crate::db::catalog::Catalog;
+use crate::db::jobs::{Job, JobKind, PartState};
+use crate::db::{DekRow, Need, Session};
+use crate::error::Failure;
+use crate::exit::Exit;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Cells per second assumed where this database has no finished walk to measure by.
+const ASSUMED_RATE: f64 = 8000.0;
+
+/// Whose keys or cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Organizations(Vec<OrgId>),
+    All,
+    /// Organizations whose active DEK is older than the policy allows, oldest first, at most so many.
+    Due {
+        at_most: u32,
+    },
+}
+
+/// What the operator asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub kind: JobKind,
+    pub scope: Scope,
+    pub reason: String,
+    /// Tables; empty: all of the map.
+    pub models: Vec<String>,
+    pub from_version: Option<KeyVersion>,
+    pub wishes: Wishes,
+    /// Replaces the map's cache time.
+    pub settle: Option<Duration>,
+    pub max_outage: Option<Duration>,
+    /// Flip and move nothing.
+    pub dek_only: bool,
+    pub allow_triggers: bool,
+}
+
+/// One organization's part of the plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub organization: OrgId,
+    /// Version the application seals with now; `None` for an organization's first DEK.
+    pub from: Option<KeyVersion>,
+    /// Version it will seal with. For a new one: the next number, as the rows stand now.
+    pub to: KeyVersion,
+    /// The DEK row that becomes active; `None` when it is still to be made.
+    pub target: Option<DekId>,
+    pub rows: i64,
+    /// Estimated seconds during which cells are dark.
+    pub dark_seconds: f64,
+    /// Where an unfinished job left it.
+    pub state: PartState,
+}
+
+/// What will be done, and what was refused already.
+pub struct Plan {
+    pub request: Request,
+    pub context_line: String,
+    pub catalog: Catalog,
+    /// The unfinished job that is gone on with.
+    pub job: Option<Job>,
+    pub organizations: Vec<Planned>,
+    pub refused: Vec<(OrgId, Failure)>,
+    pub problems: Vec<Problem>,
+    /// Rows per second the estimates rest on, and whether they were measured on this database.
+    pub rate: (f64, bool),
+    pub settle: Duration,
+    pub scope: String,
+    pub digest: String,
+}
+
+impl Request {
+    /// What makes two commands the same job. Reasons and settle times do not.
+    pub fn scope_text(&self) -> String {
+        let whose = match &self.scope {
+            Scope::All => "all".to_owned(),
+            Scope::Due { .. } => "due".to_owned(),
+            Scope::Organizations(list) => {
+                let mut ids: Vec<&str> = list.iter().map(OrgId::as_str).collect();
+                ids.sort_unstable();
+                format!("org={}", ids.join(","))
+            }
+        };
+        let mut text = format!("{} {whose}", self.kind.as_str());
+        if !self.models.is_empty() {
+            let mut models = self.models.clone();
+            models.sort_unstable();
+            text.push_str(&format!(" model={}", models.join(",")));
+        }
+        if let Some(version) = self.from_version {
+            text.push_str(&format!(" from={version}"));
+        }
+        for (set, word) in [
+            (self.wishes.include_plaintext, " include-plaintext"),
+            (self.wishes.unwrap_nested, " unwrap-nested"),
+            (self.dek_only, " dek-only"),
+        ] {
+            if set {
+                text.push_str(word);
+            }
+        }
+        text
+    }
+}
+
+/// Makes the plan. Changes nothing; unwraps each organization's DEKs once to prove that they belong here.
+pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -> Result<Plan, Failure> {
+    let map = &app.settings.map.value;
+    session.require_schema()?;
+    let binding = super::binding::check(app, session, true)?;
+    let context_line = super::binding::context_line(&app.settings, &binding);
+    let catalog = session.catalog(map)?.only(&request.models)?;
+    preflight(app, session, &catalog, &request)?;
+
+    let scope = request.scope_text();
+    let job = session.running_job(&scope)?;
+    if let Some(job) = job.as_ref().filter(|j| j.alive) {
+        let runner = job.runner.as_deref().unwrap_or("another process");
+        return Err(Failure::conflict("job-running", format!("job {} is being worked on by {runner}", job.id))
+            .hint(format!("watch it: `scrybe-keys jobs attach {}`", job.id))
+            .hint(format!("or stop it: `scrybe-keys jobs cancel {}`", job.id)));
+    }
+    let wanted = match &job {
+        Some(job) => session.job_parts(job.id)?.into_iter().map(|p| (p.organization.clone(), Some(p))).collect(),
+        None => {
+            let wanted = choose(app, session, &request)?;
+            if let Some(other) = session.running_jobs_over(&wanted)?.first() {
+                return Err(overlap(other));
+            }
+            wanted.into_iter().map(|o| (o, None)).collect::<Vec<_>>()
+        }
+    };
+    let rate = session.measured_rate()?.map_or((ASSUMED_RATE, false), |rate| (rate.max(1.0), true));
+    let rows = count_rows(session, &catalog)?;
+    let mut plan = Plan {
+        settle: request.settle.unwrap_or(Duration::from_secs(map.cache_seconds)),
+        request,
+        context_line,
+        catalog,
+        job,
+        organizations: Vec::new(),
+        refused: Vec::new(),
+        problems: Vec::new(),
+        rate,
+        scope,
+        digest: String::new(),
+    };
+    for (organization, part) in wanted {
+        if app.interrupt.asked() {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted",
+                "interrupted while planning; nothing was changed",
+            ));
+        }
+        let state = part.as_ref().map_or(PartState::Pending, |p| p.state);
+        if matches!(state, PartState::Settled | PartState::Refused | PartState::Superseded) {
+            continue;
+        }
+        let deks = session.dek_rows(map, &organization)?;
+        let count = rows.get(organization.as_str()).copied().unwrap_or(0);
+        let planned = match state {
+            PartState::Pending => plan_one(app, session, vault, &plan, &organization, &deks, count),
+            // Flipped already: what is left is to move, whatever the estimate says.
+            _ => going_on(&organization, part.as_ref(), count, state),
+        };
+        match planned {
+            Ok((planned, problems)) => {
+                plan.problems.extend(problems);
+                plan.organizations.push(planned);
+            }
+            Err(failure) if failure.exit == Exit::Unreachable => return Err(failure),
+            Err(failure) => plan.refused.push((organization, failure)),
+        }
+    }
+    if plan.organizations.is_empty() && plan.refused.len() == 1 {
+        let (_, failure) = plan.refused.remove(0);
+        return Err(failure);
+    }
+    plan.digest = digest(&plan);
+    Ok(plan)
+}
+
+fn going_on(
+    organization: &OrgId,
+    part: Option<&crate::db::jobs::Part>,
+    rows: i64,
+    state: PartState,
+) -> Result<(Planned, Vec<Problem>), Failure> {
+    let part = part.expect("a state past pending comes from a part");
+    let (target, to) = part.target.clone().ok_or_else(|| Failure::internal("a started part names no target"))?;
+    let left = (part.rows_estimated - part.rows_visited).max(0).min(rows);
+    let planned = Planned {
+        organization: organization.clone(),
+        from: part.previous.as_ref().map(|(_, version)| *version),
+        to,
+        target: Some(target),
+        rows: left,
+        dark_seconds: 0.0,
+        state,
+    };
+    Ok((planned, Vec::new()))
+}
+
+/// What no organization's part could pass: triggers, row security, privileges.
+fn preflight(app: &App, session: &mut Session, catalog: &Catalog, request: &Request) -> Result<(), Failure> {
+    let need = if request.kind == JobKind::ReEncrypt { Need::Move } else { Need::Rotate };
+    let missing = session.missing_privileges(&app.settings.map.value, need)?;
+    if !missing.is_empty() {
+        let mut failure = Failure::new(
+            Exit::Denied,
+            "missing-privileges",
+            format!("this role lacks {} privileges; nothing was changed", missing.len()),
+        );
+        failure.hints = missing.iter().map(|g| format!("{} -- {}", g.sql, g.why)).collect();
+        return Err(failure);
+    }
+    if let Some(live) = catalog.tables.iter().find(|t| t.row_security) {
+        return Err(Failure::new(
+            Exit::Denied,
+            "row-security",
+            format!("row-level security on table {} hides rows from this role: cells would be left behind", live.name),
+        )
+        .hint("run as a role with BYPASSRLS, or as the table's owner without FORCE ROW LEVEL SECURITY"));
+    }
+    if !request.allow_triggers
+        && !request.dek_only
+        && let Some(live) = catalog.tables.iter().find(|t| !t.update_triggers.is_empty())
+    {
+        let names = live.update_triggers.join(", ");
+        return Err(Failure::conflict(
+            "update-trigger",
+            format!("table {} has triggers that fire on UPDATE ({names}): a move must not change anything but sealed columns", live.name),
+        )
+        .hint(format!("ALTER TABLE {} DISABLE TRIGGER … for the time of the job", live.sql_name))
+        .hint("or, when they are harmless, --allow-triggers"));
+    }
+    Ok(())
+}
+
+fn overlap(other: &Job) -> Failure {
+    let failure = Failure::conflict(
+        "unfinished-job",
+        format!("unfinished job {} ({}) covers organizations of this one", other.id, other.scope),
+    );
+    let failure = match command_of(other) {
+        Some(command) => failure.hint(format!("finish it first: `{command}`")),
+        None => failure,
+    };
+    failure.hint(format!("or give it up: `scrybe-keys jobs cancel {}`", other.id))
+}
+
+/// The command that goes on with a job.
+pub fn command_of(job: &Job) -> Option<String> {
+    let options: serde_json::Value = serde_json::from_str(&job.options).ok()?;
+    Some(options.get("command")?.as_str()?.to_owned())
+}
+
+fn choose(app: &App, session: &mut Session, request: &Request) -> Result<Vec<OrgId>, Failure> {
+    let map = &app.settings.map.value;
+    match &request.scope {
+        Scope::Organizations(list) => {
+            let known = session.organizations(map)?;
+            for organization in list {
+                if !known.contains(organization) {
+                    return Err(Failure::conflict(
+                        "unknown-organization",
+                        format!("organization {organization} is not in this database"),
+                    )
+                    .hint("`scrybe-keys keys list` shows the organizations that have a DEK"));
+                }
+            }
+            Ok(list.clone())
+        }
+        Scope::All => {
+            let mut all: Vec<OrgId> = session.all_dek_rows(map)?.into_iter().map(|r| r.organization).collect();
+            all.dedup();
+            Ok(all)
+        }
+        Scope::Due { at_most } => {
+            let age = i64::from(app.settings.policy.dek_max_age_days) * 86_400;
+            let now = session.database_now()?;
+            let mut due: Vec<(Option<Timestamp>, OrgId)> = session
+                .all_dek_rows(map)?
+                .into_iter()
+                .filter(|r| r.active && r.created_at.is_none_or(|at| now.as_second() - at.as_second() >= age))
+                .map(|r| (r.created_at, r.organization))
+                .collect();
+            due.sort();
+            due.dedup_by(|a, b| a.1 == b.1);
+            Ok(due.into_iter().map(|(_, o)| o).take(*at_most as usize).collect())
+        }
+    }
+}
+
+fn count_rows(session: &mut Session, catalog: &Catalog) -> Result<BTreeMap<String, i64>, Failure> {
+    let mut all = BTreeMap::new();
+    for live in &catalog.tables {
+        for (organization, rows) in session.rows_by_organization(live)? {
+            if let Some(organization) = organization {
+                *all.entry(organization).or_default() += rows;
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn plan_one(
+    app: &App,
+    session: &mut Session,
+    vault: &Vault,
+    plan: &Plan,
+    organization: &OrgId,
+    deks: &[DekRow],
+    rows: i64,
+) -> Result<(Planned, Vec<Problem>), Failure> {
+    let request = &plan.request;
+    let dark = |rows: i64| match app.settings.map.value.opens {
+        Opens::ActiveOnly if request.kind != JobKind::ReEncrypt && !request.dek_only => rows as f64 / plan.rate.0,
+        _ => 0.0,
+    };
+    let planned = |from, to, target| Planned {
+        organization: organization.clone(),
+        from,
+        to,
+        target,
+        rows: if request.dek_only { 0 } else { rows },
+        dark_seconds: dark(rows),
+        state: PartState::Pending,
+    };
+    if deks.is_empty() && request.kind == JobKind::Rotate {
+        return Ok((planned(None, KeyVersion(1), None), Vec::new()));
+    }
+    if request.kind != JobKind::ReEncrypt {
+        keyrings::refuse_duplicates(organization, deks)?;
+    }
+    let unwrapped = keyrings::unwrap(vault, organization, deks)?;
+    keyrings::prove_live_cell(session, &plan.catalog, organization, &unwrapped.keyring)?;
+    let current = keyrings::current(organization, deks)?;
+    let mut problems = unwrapped.problems;
+    let planned = match request.kind {
+        JobKind::Rotate => {
+            let highest = deks.iter().map(|r| r.version).max().unwrap_or(current.version);
+            planned(Some(current.version), KeyVersion(highest.0 + 1), None)
+        }
+        JobKind::Revert => {
+            let back = revert_target(session, organization, deks, &current)?;
+            if unwrapped.keyring.entry(&back.id).is_none() {
+                return Err(Failure::conflict(
+                    "dek-refused",
+                    format!("DEK row {} (version {}) cannot be unwrapped", back.id, back.version),
+                )
+                .hint(format!("`scrybe-keys keys show --org {organization} --deep` says why")));
+            }
+            planned(Some(current.version), back.version, Some(back.id))
+        }
+        JobKind::ReEncrypt => {
+            if deks.iter().filter(|r| r.active).count() > 1 {
+                problems.push(Problem::new(
+                    Severity::Warning,
+                    "duplicate-active-deks",
+                    organization.as_str(),
+                    format!(
+                        "more than one DEK is active; cells move to version {}, which the application seals with",
+                        current.version
+                    ),
+                    "make the older rows inactive once the closing census is clean",
+                ));
+            }
+            planned(Some(current.version), current.version, Some(current.id.clone()))
+        }
+    };
+    if let Some(limit) = request.max_outage
+        && planned.dark_seconds > limit.as_secs_f64()
+    {
+        let message = format!(
+            "cells of {organization} would be dark for about {:.0} s, --max-outage allows {} s",
+            planned.dark_seconds,
+            limit.as_secs()
+        );
+        return Err(Failure::conflict("outage-too-long", message)
+            .hint("rotate it in a maintenance window, or allow more with --max-outage"));
+    }
+    Ok((planned, problems))
+}
+
+fn revert_target(
+    session: &mut Session,
+    organization: &OrgId,
+    deks: &[DekRow],
+    current: &DekRow,
+) -> Result<DekRow, Failure> {
+    let Some(back) = deks.iter().filter(|r| r.version < current.version && !r.active).max_by_key(|r| r.version) else {
+        return Err(Failure::conflict(
+            "nothing-to-revert",
+            format!("organization {organization} has no version before {}", current.version),
+        )
+        .hint(format!("`scrybe-keys keys show --org {organization}` lists its versions")));
+    };
+    let facts = session.dek_facts()?;
+    if let Some(facts) = facts.get(&back.id)
+        && matches!(facts.status.as_str(), "COMPROMISED" | "DESTROYED")
+    {
+        let message = format!(
+            "version {} of {organization} is marked {}: going back to it is refused",
+            back.version,
+            facts.status.as_str()
+        );
+        return Err(Failure::conflict("compromised-version", message)
+            .hint(format!("rotate forward instead: `scrybe-keys rotate --org {organization}`")));
+    }
+    Ok(back.clone())
+}
+
+/// Names exactly this plan: who, from which rows, what is asked. Estimates are left out, or no plan could be confirmed.
+fn digest(plan: &Plan) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    };
+    add("scrybe-keys plan v1");
+    add(&plan.context_line);
+    add(&plan.scope);
+    add(&format!("{:?}", plan.settle));
+    for planned in &plan.organizations {
+        add(planned.organization.as_str());
+        add(&format!("{:?} {} {:?} {:?}", planned.from, planned.to, planned.target, planned.state));
+    }
+    hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
