@@ -3,8 +3,9 @@
 //! `run` is what `main` and the capability tests call. Whatever happens ends here as one answer on stdout and one exit code.
 //! Process-wide matters (signals, limits, panic hook, log) are set up only for the real terminal.
 
+use crate::aws;
 use crate::command::{Cli, Verb};
-use crate::config::{Env, Flags, Provider, Settings};
+use crate::config::{Env, Flags, Origin, Provider, Settings};
 use crate::core::kms::Kms;
 use crate::core::problem::Problem;
 use crate::db;
@@ -83,7 +84,14 @@ impl App {
             None => Err(Failure::usage("no-kms", "no KMS is chosen").hint("give --kms aws")),
             Some(Provider::Dev) => Err(Failure::conflict("no-kms-in-dev", "provider dev has no KMS")),
             Some(Provider::Local) => self.open_local(),
-            Some(Provider::Aws) => Err(Failure::internal("this KMS provider is not in this build")),
+            Some(Provider::Aws) => {
+                let general = Origin::Variable("AWS_ENDPOINT_URL".to_owned());
+                let mut options = aws::Options::new(self.settings.region.value.clone());
+                // An override of one service alone is left to the SDK, which reads it itself.
+                options.endpoint =
+                    self.settings.endpoint.as_ref().filter(|e| e.origin == general).map(|e| e.value.clone());
+                Ok(Arc::new(aws::AwsKms::connect(&options)?))
+            }
         }
     }
 }

@@ -320,9 +320,11 @@ impl From<crate::ops::sandbox::SandboxError> for Failure {
                 (Exit::Unreachable, "sandbox-endpoint", "read endpoint.log in the sandbox directory, then `up` again")
             }
             E::StillRunning(_) => (Exit::Unreachable, "sandbox-still-running", "end that process, then `down` again"),
-            E::Io { .. } => {
-                (Exit::Internal, "sandbox-io", "check the owner and free space of the sandbox directory (SCRYBE_SANDBOX_DIR)")
-            }
+            E::Io { .. } => (
+                Exit::Internal,
+                "sandbox-io",
+                "check the owner and free space of the sandbox directory (SCRYBE_SANDBOX_DIR)",
+            ),
             E::Random => (Exit::Internal, "no-randomness", "the operating system's random source is not available"),
         };
         let failure = Failure::new(exit, code, error.to_string()).hint(hint);

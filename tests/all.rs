@@ -1,8 +1,12 @@
 //! The one integration binary: linking the AWS SDK many times is the slowest thing we could choose.
 //! `architecture` fails when a file under `tests/` is not listed here.
 
+// A test may read its environment, say what it skips and fail on the spot.
+#![allow(clippy::disallowed_methods, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 mod support;
 
+mod architecture;
 mod sandbox_application;
 mod sandbox_cluster;
 

@@ -4,7 +4,9 @@
 //! Reads only; needs no privilege beyond logging in.
 
 use crate::app::{App, Outcome};
-use crate::config::{Origin, Provider, Settings};
+use crate::config::{Origin, Policy, Provider, Settings, Sourced};
+use crate::core::data_map::DataMap;
+use crate::core::database_url::DatabaseUrl;
 use crate::core::kms::{Caller, KeyDescription};
 use crate::core::problem::{Problem, Severity};
 use crate::db::{Binding, SchemaState, ServerFacts};
@@ -38,8 +40,10 @@ impl Row {
         Row { name, value: Some(value.into()), origin: origin.to_string() }
     }
 
-    fn missing(name: &'static str, origin: impl ToString) -> Row {
-        Row { name, value: None, origin: origin.to_string() }
+    /// A setting, perhaps one that nobody set.
+    fn of<T>(name: &'static str, setting: Option<&Sourced<T>>, shown: impl Fn(&T) -> String) -> Row {
+        let value = setting.map(|setting| shown(&setting.value));
+        Row { name, value, origin: setting.map_or(Origin::Default, |setting| setting.origin.clone()).to_string() }
     }
 }
 
@@ -80,58 +84,41 @@ impl Args {
         let data = serde_json::json!({ "settings": settings, "kms": aws.rows, "database": database.rows });
         let mut outcome = Outcome::done(data, text)?;
         outcome.problems = aws.problems.into_iter().chain(database.problems).collect();
-        outcome.problems.iter().for_each(|problem| app.ui.hint(&format!("{}: {}", problem.subject, problem.hint)));
+        for problem in outcome.problems.iter().filter(|problem| !problem.hint.is_empty()) {
+            app.ui.hint(&format!("{}: {}", problem.subject, problem.hint));
+        }
         Ok(outcome)
     }
 }
 
-fn rows_of(settings: &Settings) -> Vec<Row> {
-    let mut rows = Vec::new();
-    rows.push(match &settings.environment {
-        Some(e) => Row::new("environment", e.value.as_str(), &e.origin),
+fn rows_of(s: &Settings) -> Vec<Row> {
+    let environment = match &s.environment {
         None => Row::new("environment", "not set: counts as production", Origin::Default),
-    });
-    rows.push(match &settings.file {
-        Some(f) => Row::new("config file", f.value.display().to_string(), &f.origin),
-        None => Row::missing("config file", Origin::Default),
-    });
-    rows.push(match &settings.provider {
-        Some(p) => Row::new("kms", p.value.as_str(), &p.origin),
-        None => Row::missing("kms", Origin::Default),
-    });
-    rows.push(Row::new("region", &settings.region.value, &settings.region.origin));
-    rows.push(match &settings.key {
-        Some(k) => Row::new("key", &k.value, &k.origin),
-        None => Row::missing("key", Origin::Default),
-    });
-    if let Some(endpoint) = &settings.endpoint {
-        rows.push(Row::new("endpoint", &endpoint.value, &endpoint.origin));
-    }
-    if let Some(store) = &settings.local_store {
-        rows.push(Row::new("local kms", store.value.display().to_string(), &store.origin));
-    }
-    rows.push(match &settings.database {
-        Some(d) => Row::new("database", d.value.shown(), &d.origin),
-        None => Row::missing("database", Origin::Default),
-    });
-    let map = &settings.map;
-    let tables = map.value.tables.len();
-    let columns: usize = map.value.tables.iter().map(|table| table.columns.len()).sum();
-    rows.push(Row::new(
-        "data map",
-        format!("schema {}, {tables} tables, {columns} sealed columns", map.value.schema),
-        &map.origin,
-    ));
-    let p = &settings.policy;
+        said => Row::of("environment", said.as_ref(), |e| e.as_str().to_owned()),
+    };
+    let map = |map: &DataMap| {
+        let columns: usize = map.tables.iter().map(|table| table.columns.len()).sum();
+        format!("schema {}, {} tables, {columns} sealed columns", map.schema, map.tables.len())
+    };
+    let Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs: _, workers } = &s.policy;
     let policy = format!(
-        "DEK {} days, CMK {} days, grace {} days, {} workers",
-        p.dek_max_age_days, p.cmk_rotation_days, p.grace_days, p.workers
+        "DEK {dek_max_age_days} days, CMK {cmk_rotation_days} days, grace {grace_days} days, {workers} workers"
     );
-    rows.push(Row::new("policy", policy, &settings.policy_origin));
-    rows.push(match &settings.sandbox {
-        Some(sandbox) => Row::new("sandbox", &sandbox.value, &sandbox.origin),
-        None => Row::new("sandbox", "no", Origin::Default),
-    });
+    let mut rows = vec![
+        environment,
+        Row::of("config file", s.file.as_ref(), |path| path.display().to_string()),
+        Row::of("kms", s.provider.as_ref(), |provider| provider.as_str().to_owned()),
+        Row::of("region", Some(&s.region), String::clone),
+        Row::of("key", s.key.as_ref(), String::clone),
+        Row::of("endpoint", s.endpoint.as_ref(), String::clone),
+        Row::of("local kms", s.local_store.as_ref(), |path| path.display().to_string()),
+        Row::of("database", s.database.as_ref(), DatabaseUrl::shown),
+        Row::of("data map", Some(&s.map), map),
+        Row::new("policy", policy, &s.policy_origin),
+        Row::of("sandbox", s.sandbox.as_ref(), String::clone),
+    ];
+    // What hardly anybody sets is worth a line only when it is set.
+    rows.retain(|row| row.value.is_some() || !matches!(row.name, "endpoint" | "local kms" | "sandbox"));
     rows
 }
 

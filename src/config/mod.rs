@@ -24,6 +24,7 @@ pub struct Env(pub BTreeMap<String, String>);
 
 impl Env {
     /// The real one.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn of_process() -> Env {
         Env(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
     }
