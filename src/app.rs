@@ -13,8 +13,8 @@ use crate::envelope::{Context, Envelope};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::local;
-use crate::ops::crash;
 use crate::ops::signal::{self, Interrupt};
+use crate::ops::{crash, job};
 use crate::ui::{Terminal, Ui};
 use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -32,6 +32,7 @@ pub struct App {
     /// The command line without secrets, for records.
     pub command_line: String,
     kms: OnceLock<Arc<dyn Kms>>,
+    delivery: OnceLock<job::Delivery>,
 }
 
 /// What a verb hands back. Printed by `run`; nothing else prints an answer.
@@ -68,6 +69,13 @@ impl App {
         db::Session::open(url, self.settings.is_production()).map_err(|error| {
             Failure::from(error).during(format_args!("connecting to {} ({})", url.shown(), database.origin))
         })
+    }
+
+    /// A finished job: marked so once its report has been written, so that a run killed before that reports again.
+    pub fn delivers(&self, delivery: Option<job::Delivery>) {
+        if let Some(delivery) = delivery {
+            let _ = self.delivery.set(delivery);
+        }
     }
 
     /// The configured KMS, made on first use. Refuses provider `dev`, which has none: see `ops::wrapping`.
@@ -144,6 +152,7 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 run_id,
                 command_line: command_line(&argv),
                 kms: OnceLock::new(),
+                delivery: OnceLock::new(),
             };
             if let Some(point) = app.env.var("SCRYBE_KEYS_CRASH_AT") {
                 crash::arm(point);
@@ -152,7 +161,17 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 signal::listen(&app.interrupt, flags.timeout);
             }
             app.settings.notes.iter().for_each(|note| app.ui.warn(note));
-            finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), verb.run(&app))
+            let result = verb.run(&app);
+            let exit = finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), result);
+            if let Some(delivery) = app.delivery.get().filter(|_| exit != Exit::Internal) {
+                crash::point("before-delivered");
+                if let Err(failure) = job::deliver(&app, *delivery) {
+                    app.ui.warn(&format!(
+                        "the job could not be marked as done: {failure}; the same command reports it again"
+                    ));
+                }
+            }
+            exit
         }
         Err(failure) => finish(&ui, &verb_path, run_id, None, Err(failure)),
     }
@@ -243,7 +262,18 @@ fn unparsed(error: &clap::Error, terminal: &Terminal, json: bool, no_color: bool
 
 /// The command line for records: the password of an address is masked wherever it stands.
 fn command_line(argv: &[OsString]) -> String {
-    argv.iter().map(|arg| without_password(&arg.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    let words = argv.iter().skip(1).map(|arg| quoted(&without_password(&arg.to_string_lossy())));
+    std::iter::once("scrybe-keys".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a POSIX shell takes it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn without_password(arg: &str) -> String {

@@ -49,7 +49,10 @@ fn faults_a_quarantined_cell_that_was_repaired_moves_on_retry() {
     let (mut sql, row) = (world.sql(), world.seeded.flawed_row("corrupted").to_owned());
     let broken: String = sql.query_one("SELECT content FROM \"Note\" WHERE id = $1", &[&row]).unwrap().get(0);
     // Any other note's envelope is a repair as far as the key is concerned.
-    let good: String = sql.query_one("SELECT content FROM \"Note\" WHERE content LIKE 'enc:v1:%' AND id <> $1 LIMIT 1", &[&row]).unwrap().get(0);
+    let good: String = sql
+        .query_one("SELECT content FROM \"Note\" WHERE content LIKE 'enc:v1:%' AND id <> $1 LIMIT 1", &[&row])
+        .unwrap()
+        .get(0);
     world.rotate_all().expect(3);
     sql.execute("UPDATE \"Note\" SET content = $1 WHERE id = $2", &[&good, &row]).unwrap();
     world.run(&["jobs", "retry-failed", "latest", "--yes", "--json"]).expect(0);
@@ -106,7 +109,10 @@ fn faults_an_orphan_row_is_a_finding_and_left() {
 fn faults_an_envelope_in_a_column_nobody_mapped_is_a_finding() {
     let Some(world) = World::ready(Seed { orgs: 1, ..Seed::default() }) else { return };
     let mut sql = world.sql();
-    sql.batch_execute("UPDATE \"Client\" SET \"internalId\" = (SELECT content FROM \"Note\" WHERE content LIKE 'enc:v1:%' LIMIT 1)").unwrap();
+    sql.batch_execute(
+        "UPDATE \"Client\" SET \"internalId\" = (SELECT content FROM \"Note\" WHERE content LIKE 'enc:v1:%' LIMIT 1)",
+    )
+    .unwrap();
     let census = world.run(&["census", "--json"]).expect(3);
     assert!(census.stdout.contains("internalId"), "{census:?}");
 }

@@ -26,7 +26,8 @@ fn as_operator(world: &mut World, revoked: &str) -> String {
         revoked.replace("{role}", &role)
     ))
     .unwrap();
-    let url = format!("postgresql://{role}:operator-password@127.0.0.1:{}/{}", world.database.port, world.database.name);
+    let url =
+        format!("postgresql://{role}:operator-password@127.0.0.1:{}/{}", world.database.port, world.database.name);
     world.environment.insert("DATABASE_URL".to_owned(), url);
     role
 }
@@ -45,10 +46,14 @@ fn faults_a_missing_privilege_is_said_as_the_grant_to_run() {
     let role = as_operator(&mut world, "REVOKE UPDATE ON \"Message\" FROM {role};");
     let before = world.digest();
     let ran = world.run(&["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes"]).expect(6);
-    assert!(ran.stderr.contains("GRANT UPDATE") && ran.stderr.contains("\"Message\"") && ran.stderr.contains(&role), "{ran:?}");
+    assert!(
+        ran.stderr.contains("GRANT UPDATE") && ran.stderr.contains("\"Message\"") && ran.stderr.contains(&role),
+        "{ran:?}"
+    );
     assert_eq!(world.digest(), before);
     // The advice is right: what it says to run makes it run.
-    let grants: Vec<&str> = ran.stderr.lines().filter_map(|l| l.find("GRANT ").map(|at| l[at..].trim_end_matches('`'))).collect();
+    let grants: Vec<&str> =
+        ran.stderr.lines().filter_map(|l| l.find("GRANT ").map(|at| l[at..].trim_end_matches('`'))).collect();
     world.sql().batch_execute(&grants.join(";\n")).unwrap();
     world.run(&ROTATE).expect(0);
     world.check(Check::version(2));
@@ -90,7 +95,10 @@ fn faults_an_update_trigger_is_refused_unless_allowed() {
 fn faults_a_wrong_password_is_exit_6_and_never_shown() {
     let Some(mut world) = clinic() else { return };
     let right = world.environment["DATABASE_URL"].clone();
-    let (user, host) = (right.split(':').nth(1).unwrap().trim_start_matches("//").to_owned(), right.split('@').nth(1).unwrap().to_owned());
+    let (user, host) = (
+        right.split(':').nth(1).unwrap().trim_start_matches("//").to_owned(),
+        right.split('@').nth(1).unwrap().to_owned(),
+    );
     world.environment.insert("DATABASE_URL".to_owned(), format!("postgresql://{user}:s3cr3t-and-wrong@{host}"));
     let ran = world.run(&["rotate", "--all", "--reason", "test", "--yes", "-vv"]).expect(6);
     assert!(ran.stderr.contains("password") && ran.stderr.contains("hint"), "{ran:?}");
@@ -146,7 +154,9 @@ fn faults_a_column_that_is_gone_is_named() {
 fn faults_a_read_only_database_is_refused() {
     let Some(mut world) = clinic() else { return };
     let plain = world.environment["DATABASE_URL"].clone();
-    world.environment.insert("DATABASE_URL".to_owned(), format!("{plain}?options=-c%20default_transaction_read_only%3Don"));
+    world
+        .environment
+        .insert("DATABASE_URL".to_owned(), format!("{plain}?options=-c%20default_transaction_read_only%3Don"));
     let before = world.digest();
     let ran = world.run(&ROTATE);
     assert!([5, 6].contains(&ran.code()), "{ran:?}");
@@ -192,7 +202,8 @@ fn faults_a_server_that_restarts_loses_nothing() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGQUIT).unwrap();
     let ran = run.finish();
     assert!([7, 8].contains(&ran.code()), "{ran:?}");
-    let again = scrybe_keys::ops::sandbox::cluster::Cluster::ensure(&dir.path().join("cluster"), Default::default()).unwrap();
+    let again =
+        scrybe_keys::ops::sandbox::cluster::Cluster::ensure(&dir.path().join("cluster"), Default::default()).unwrap();
     world.check(Check::half_way());
     world.run(&ROTATE).expect(0);
     world.check(Check::version(2));
@@ -207,11 +218,17 @@ impl TinyDisk {
     fn mount(at: &std::path::Path, size: &str, owner: &str) -> Option<TinyDisk> {
         std::fs::create_dir_all(at).unwrap();
         let options = format!("size={size},mode=0700,uid={owner},gid={owner}");
-        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &options, "scrybe-keys-test"]).arg(at).output();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "scrybe-keys-test"])
+            .arg(at)
+            .output();
         match mounted {
             Ok(output) if output.status.success() => Some(TinyDisk(at.to_owned())),
             Ok(output) => {
-                eprintln!("SKIPPED: a full disk needs a file system of its own and this user may not mount one: {}", String::from_utf8_lossy(&output.stderr));
+                eprintln!(
+                    "SKIPPED: a full disk needs a file system of its own and this user may not mount one: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
                 None
             }
             Err(error) => {
@@ -234,7 +251,9 @@ fn faults_a_full_disk_on_the_server_loses_nothing() {
     let place = cluster.home().join("tiny");
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(cluster.home()).unwrap()).to_string();
     let Some(disk) = TinyDisk::mount(&place, "200m", &owner) else { return };
-    let Some(world) = World::on(&cluster, Seed { orgs: 1, notes: 4000, note_bytes: 3000, ..Seed::default() }) else { return };
+    let Some(world) = World::on(&cluster, Seed { orgs: 1, notes: 4000, note_bytes: 3000, ..Seed::default() }) else {
+        return;
+    };
     let mut admin = postgres::Client::connect(&cluster.url("postgres"), postgres::NoTls).unwrap();
     admin.batch_execute(&format!("CREATE TABLESPACE tiny LOCATION '{}'", place.display())).unwrap();
     admin.batch_execute(&format!("ALTER DATABASE {} SET TABLESPACE tiny", world.database.name)).unwrap();

@@ -43,8 +43,16 @@ fn faults_duplicate_active_deks_are_refused_until_resolved() {
 fn faults_duplicate_versions_are_refused() {
     let Some(world) = clinic() else { return };
     world.application_flips("both");
-    world.sql().execute("UPDATE \"EncryptionKey\" SET \"keyVersion\" = 2 WHERE \"organizationId\" = $1", &[&world.org()]).unwrap();
-    is_refused(&world, &["rotate", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes"], 5, &["version", world.org()]);
+    world
+        .sql()
+        .execute("UPDATE \"EncryptionKey\" SET \"keyVersion\" = 2 WHERE \"organizationId\" = $1", &[&world.org()])
+        .unwrap();
+    is_refused(
+        &world,
+        &["rotate", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes"],
+        5,
+        &["version", world.org()],
+    );
     world.check(Check::half_way());
 }
 
@@ -54,9 +62,19 @@ fn faults_a_dek_that_kms_refuses_stops_its_organization() {
     let damage = "UPDATE \"EncryptionKey\" SET \"encryptedDek\" = overlay(\"encryptedDek\" placing 'AAAAAAAA' from length(\"encryptedDek\") - 20) \
                   WHERE \"organizationId\" = $1 RETURNING id";
     let id: String = world.sql().query_one(damage, &[&world.org()]).unwrap().get(0);
-    let ran = is_refused(&world, &["rotate", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes"], 5, &["InvalidCiphertext"]);
-    assert!(format!("{}{}", ran.stdout, ran.stderr).contains(&id) || ran.stderr.contains(world.org()), "neither the DEK row nor the organization is named: {ran:?}");
-    world.run(&["rotate", "--org", &world.seeded.organizations[1], "--reason", "test", "--settle", "0s", "--yes"]).expect(0);
+    let ran = is_refused(
+        &world,
+        &["rotate", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes"],
+        5,
+        &["InvalidCiphertext"],
+    );
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains(&id) || ran.stderr.contains(world.org()),
+        "neither the DEK row nor the organization is named: {ran:?}"
+    );
+    world
+        .run(&["rotate", "--org", &world.seeded.organizations[1], "--reason", "test", "--settle", "0s", "--yes"])
+        .expect(0);
     assert_eq!(world.versions(world.org()), [(1, true)]);
 }
 
@@ -75,7 +93,12 @@ fn faults_a_disabled_cmk_is_refused() {
 fn faults_a_kms_that_denies_is_exit_6() {
     let Some(world) = clinic() else { return };
     for operation in ["GenerateDataKey", "Decrypt"] {
-        world.kms.engine.add_fault(Fault { operation: operation.to_owned(), nth: 1, times: 1000, fault: FaultKind::Denied });
+        world.kms.engine.add_fault(Fault {
+            operation: operation.to_owned(),
+            nth: 1,
+            times: 1000,
+            fault: FaultKind::Denied,
+        });
         is_refused(&world, &ROTATE, 6, &["AccessDenied", operation]);
         world.kms.engine.clear_faults();
     }
@@ -85,7 +108,12 @@ fn faults_a_kms_that_denies_is_exit_6() {
 #[test]
 fn faults_a_kms_that_always_throttles_is_exit_8() {
     let Some(world) = clinic() else { return };
-    world.kms.engine.add_fault(Fault { operation: "*".to_owned(), nth: 1, times: 100_000, fault: FaultKind::Throttled });
+    world.kms.engine.add_fault(Fault {
+        operation: "*".to_owned(),
+        nth: 1,
+        times: 100_000,
+        fault: FaultKind::Throttled,
+    });
     is_refused(&world, &ROTATE, 8, &["hrottl"]);
     world.kms.engine.clear_faults();
     world.run(&ROTATE).expect(0);
@@ -144,13 +172,20 @@ fn faults_another_environment_is_refused_saying_both() {
 
 #[test]
 fn faults_a_database_that_was_never_bound_is_refused() {
-    let Some(world) = World::unbound(scrybe_keys::db::application::Shape::Full, Seed { orgs: 1, ..Seed::default() }) else { return };
+    let Some(world) = World::unbound(scrybe_keys::db::application::Shape::Full, Seed { orgs: 1, ..Seed::default() })
+    else {
+        return;
+    };
     is_refused(&world, &ROTATE, 5, &["scrybe-keys init"]);
 }
 
 #[test]
 fn faults_a_dev_dek_never_passes_in_production() {
-    let Some(mut world) = World::unbound(scrybe_keys::db::application::Shape::Full, Seed { orgs: 1, dev: true, ..Seed::default() }) else { return };
+    let Some(mut world) =
+        World::unbound(scrybe_keys::db::application::Shape::Full, Seed { orgs: 1, dev: true, ..Seed::default() })
+    else {
+        return;
+    };
     let before = world.digest();
     world.environment.insert("SCRYBE_ENV".to_owned(), "production".to_owned());
     let bound = world.run(&["init"]);
@@ -163,9 +198,19 @@ fn faults_a_dev_dek_never_passes_in_production() {
 #[test]
 fn faults_an_unknown_organization_is_named() {
     let Some(world) = clinic() else { return };
-    let ran = is_refused(&world, &["rotate", "--org", "no-such-clinic", "--reason", "test", "--settle", "0s", "--yes"], 2, &["no-such-clinic"]);
+    let ran = is_refused(
+        &world,
+        &["rotate", "--org", "no-such-clinic", "--reason", "test", "--settle", "0s", "--yes"],
+        2,
+        &["no-such-clinic"],
+    );
     assert!(ran.stdout.is_empty(), "{ran:?}");
-    is_refused(&world, &["re-encrypt", "--org", "no-such-clinic", "--settle", "0s", "--yes", "--json"], 2, &["no-such-clinic", "\"exitCode\""]);
+    is_refused(
+        &world,
+        &["re-encrypt", "--org", "no-such-clinic", "--settle", "0s", "--yes", "--json"],
+        2,
+        &["no-such-clinic", "\"exitCode\""],
+    );
 }
 
 #[test]

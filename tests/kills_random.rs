@@ -25,7 +25,8 @@ impl Dice {
 fn kills_random_moments_over_one_job_lose_nothing() {
     let Some(world) = World::ready(Seed { orgs: 2, notes: 3000, note_bytes: 600, ..Seed::default() }) else { return };
     let rotate = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "--json", "--workers", "1"];
-    let mut dice = Dice(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1);
+    let mut dice =
+        Dice(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1);
     eprintln!("seed {}", dice.0);
     let cells_moved = || -> i64 {
         let sum = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_organization";
@@ -47,7 +48,10 @@ fn kills_random_moments_over_one_job_lose_nothing() {
         let running = run.is_running();
         run.kill();
         let ran = run.finish();
-        assert!(running, "the job ended after {kills} kills, before the {KILLS} it is to survive: give it more rows; {ran:?}");
+        assert!(
+            running,
+            "the job ended after {kills} kills, before the {KILLS} it is to survive: give it more rows; {ran:?}"
+        );
         kills += 1;
         while_moving += usize::from(cells_moved() > moved);
         for org in &world.seeded.organizations {

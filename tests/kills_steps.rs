@@ -98,7 +98,15 @@ fn kills_after_every_chunk() {
 #[test]
 fn kills_of_every_attempt_in_turn_still_end_in_one_version() {
     let Some((world, _)) = small_clinic() else { return };
-    for point in ["flip-after-intent", "flip-before-commit", "flip-after-commit", "batch-before-commit", "batch-after-commit:2", "chunk-done", "before-census"] {
+    for point in [
+        "flip-after-intent",
+        "flip-before-commit",
+        "flip-after-commit",
+        "batch-before-commit",
+        "batch-after-commit:2",
+        "chunk-done",
+        "before-census",
+    ] {
         let died = world.run_with(CRASH, point, &ROTATE);
         assert!(died.was_killed(), "nothing died at {point}: {died:?}");
         for org in &world.seeded.organizations {

@@ -17,7 +17,13 @@ fn on_terminal(world: &World, arguments: &[&str], variables: &[(&str, &str)]) ->
     let mut shell = std::process::Command::new("/bin/sh");
     shell.args(["-c", "stty cols 80 rows 24; exec \"$0\" \"$@\""]);
     let command = binary(arguments, &world.environment);
-    shell.arg(command.get_program()).args(command.get_args()).env_clear().envs(&world.environment).env("TERM", "xterm-256color").envs(variables.iter().copied());
+    shell
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(&world.environment)
+        .env("TERM", "xterm-256color")
+        .envs(variables.iter().copied());
     spawn_command(shell, Some(60_000)).unwrap()
 }
 
@@ -33,7 +39,9 @@ fn seen(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(at) = rest.find('\u{1b}') {
         out.push_str(&rest[..at]);
-        rest = rest[at + 1..].trim_start_matches(['[', '?', ';']).trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        rest = rest[at + 1..]
+            .trim_start_matches(['[', '?', ';'])
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
         rest = rest.get(1..).unwrap_or("");
     }
     out + rest
@@ -44,7 +52,10 @@ fn pty_rotate_asks_and_yes_does_it() {
     let Some(world) = clinic() else { return };
     let mut session = on_terminal(&world, &ROTATE, &[]);
     let before = session.exp_regex(r"(?i)\[?y/n\]?").unwrap().0;
-    assert!(seen(&before).contains(world.org()) || seen(&before).contains("1 organization"), "the plan comes before the question: {before}");
+    assert!(
+        seen(&before).contains(world.org()) || seen(&before).contains("1 organization"),
+        "the plan comes before the question: {before}"
+    );
     assert_eq!(world.versions(world.org()), [(1, true)], "nothing is done before the answer");
     session.send("y").unwrap();
     session.send_line("").unwrap();
@@ -81,7 +92,8 @@ fn pty_rotate_ctrl_c_at_the_question_is_130_and_changes_nothing() {
 fn pty_no_color_means_none_and_a_terminal_gets_some() {
     let Some(world) = clinic() else { return };
     let colour = |variables: &[(&str, &str)], more: &[&str]| {
-        let mut session = on_terminal(&world, &[&["rotate", "--org", "nobody", "--reason", "x", "--yes"], more].concat(), variables);
+        let mut session =
+            on_terminal(&world, &[&["rotate", "--org", "nobody", "--reason", "x", "--yes"], more].concat(), variables);
         let text = session.exp_eof().unwrap();
         assert_eq!(code(&session), 2, "{text}");
         assert!(seen(&text).contains("nobody"), "{text}");
@@ -96,7 +108,14 @@ fn pty_no_color_means_none_and_a_terminal_gets_some() {
 #[test]
 fn pty_tables_fit_80_columns() {
     let Some(world) = clinic() else { return };
-    for arguments in [&["context"][..], &["census"], &["keys", "list"], &["jobs", "list"], &["health"], &["rotate", "--all", "--reason", "test", "--dry-run"]] {
+    for arguments in [
+        &["context"][..],
+        &["census"],
+        &["keys", "list"],
+        &["jobs", "list"],
+        &["health"],
+        &["rotate", "--all", "--reason", "test", "--dry-run"],
+    ] {
         let mut session = on_terminal(&world, arguments, &[]);
         let text = seen(&session.exp_eof().unwrap());
         for line in text.lines().map(|l| l.rsplit('\r').find(|part| !part.is_empty()).unwrap_or("")) {

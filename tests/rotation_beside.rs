@@ -27,7 +27,8 @@ impl Application {
 
     /// Ends it and takes its counts.
     fn stop(mut self) -> serde_json::Value {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.child.id() as i32), nix::sys::signal::Signal::SIGTERM).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.child.id() as i32), nix::sys::signal::Signal::SIGTERM)
+            .unwrap();
         let mut text = String::new();
         self.answer.read_to_string(&mut text).unwrap();
         assert!(self.child.wait().unwrap().success(), "{text}");
@@ -55,7 +56,18 @@ fn rotation_beside_an_application_that_writes_late_loses_no_write() {
 fn rotation_beside_an_application_that_rotates_itself_says_superseded() {
     let Some(world) = World::ready(Seed { orgs: 1, notes: 400, ..Seed::default() }) else { return };
     let mut writer = world.writer();
-    writer.args(["--cache-seconds", "2", "--seconds", "100", "--pause", "0.01", "--rotate", world.org(), "--rotate-on-version", "2"]);
+    writer.args([
+        "--cache-seconds",
+        "2",
+        "--seconds",
+        "100",
+        "--pause",
+        "0.01",
+        "--rotate",
+        world.org(),
+        "--rotate-on-version",
+        "2",
+    ]);
     let application = Application::start(writer);
     let ran = world.run(&["rotate", "--all", "--reason", "test", "--settle", "3s", "--yes", "--json"]);
     let counts = application.stop();
@@ -87,7 +99,10 @@ fn rotation_beside_an_open_transaction_waits_and_finds_what_it_wrote() {
     let Some(world) = World::ready(Seed { orgs: 1, ..Seed::default() }) else { return };
     // The application began before the flip, wrote under the version it had, and commits late.
     let (mut late, mut sql) = (world.sql(), world.sql());
-    let note: (String, String) = sql.query_one("SELECT id, content FROM \"Note\" WHERE content LIKE 'enc:v1:%' ORDER BY id LIMIT 1", &[]).map(|r| (r.get(0), r.get(1))).unwrap();
+    let note: (String, String) = sql
+        .query_one("SELECT id, content FROM \"Note\" WHERE content LIKE 'enc:v1:%' ORDER BY id LIMIT 1", &[])
+        .map(|r| (r.get(0), r.get(1)))
+        .unwrap();
     let mut transaction = late.transaction().unwrap();
     let copy = "INSERT INTO \"Note\" SELECT (jsonb_populate_record(n, '{\"id\": \"written-late\"}')).* FROM \"Note\" n WHERE id = $1";
     transaction.execute(copy, &[&note.0]).unwrap();
@@ -101,7 +116,10 @@ fn rotation_beside_an_open_transaction_waits_and_finds_what_it_wrote() {
     run.finish().expect(0);
     world.run(&["census", "--json"]).expect(0);
     // What was written late takes the place of the note it copied: the manifest then says what it must hold.
-    let moved = sql.query_one("DELETE FROM \"Note\" WHERE id = 'written-late' RETURNING content", &[]).unwrap().get::<_, String>(0);
+    let moved = sql
+        .query_one("DELETE FROM \"Note\" WHERE id = 'written-late' RETURNING content", &[])
+        .unwrap()
+        .get::<_, String>(0);
     assert_ne!(moved, note.1);
     sql.execute("UPDATE \"Note\" SET content = $1 WHERE id = $2", &[&moved, &note.0]).unwrap();
     world.check(Check::version(2));

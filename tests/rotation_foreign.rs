@@ -10,7 +10,12 @@ use serde_json::Value;
 /// Rows of tables that no rotation may touch at all.
 fn untouchable(world: &World) -> String {
     let digest = world.digest();
-    digest.lines().filter(|l| ["\"Organization\"", "\"AuditLog\"", "\"JobProgress\"", "\"User\""].iter().any(|t| l.starts_with(t))).collect()
+    digest
+        .lines()
+        .filter(|l| {
+            ["\"Organization\"", "\"AuditLog\"", "\"JobProgress\"", "\"User\""].iter().any(|t| l.starts_with(t))
+        })
+        .collect()
 }
 
 fn rotates_whole(shape: Shape) {
@@ -19,12 +24,20 @@ fn rotates_whole(shape: Shape) {
     let (before, cells) = (untouchable(&world), world.check(Check::version(1)));
     let json = world.rotate_all().expect(0).json();
     assert_eq!(json["schema"], "scrybe-keys/rotate/1");
-    assert_eq!((json["status"].as_str(), json["exitCode"].as_i64(), json["changed"].as_bool()), (Some("ok"), Some(0), Some(true)), "{json:#}");
+    assert_eq!(
+        (json["status"].as_str(), json["exitCode"].as_i64(), json["changed"].as_bool()),
+        (Some("ok"), Some(0), Some(true)),
+        "{json:#}"
+    );
     let rotations = json["data"]["rotations"].as_array().unwrap();
     assert_eq!(rotations.len(), 3, "{json:#}");
     for rotation in rotations {
         assert!(world.seeded.organizations.iter().any(|o| rotation["organizationId"] == **o), "{rotation:#}");
-        assert_eq!((&rotation["success"], &rotation["previousVersion"], &rotation["newVersion"]), (&true.into(), &1.into(), &2.into()), "{rotation:#}");
+        assert_eq!(
+            (&rotation["success"], &rotation["previousVersion"], &rotation["newVersion"]),
+            (&true.into(), &1.into(), &2.into()),
+            "{rotation:#}"
+        );
         assert!(rotation["darkSeconds"].as_f64().is_some_and(|s| (0.0..60.0).contains(&s)), "{rotation:#}");
         for text in ["rotatedAt", "rotatedBy", "reEncryptionStatus"] {
             assert!(rotation[text].is_string(), "{text} in {rotation:#}");
@@ -139,7 +152,20 @@ fn rotation_dry_run_shows_the_plan_and_changes_nothing() {
 fn rotation_reverted_is_back_at_the_old_version() {
     let Some(world) = World::ready(Seed { orgs: 1, ..Seed::default() }) else { return };
     world.rotate_all().expect(0);
-    world.run(&["rotate", "--revert", "--org", world.org(), "--reason", "went wrong", "--settle", "0s", "--yes", "--json"]).expect(0);
+    world
+        .run(&[
+            "rotate",
+            "--revert",
+            "--org",
+            world.org(),
+            "--reason",
+            "went wrong",
+            "--settle",
+            "0s",
+            "--yes",
+            "--json",
+        ])
+        .expect(0);
     world.check(Check { rows: Some(2), ..Check::version(1) });
     assert_eq!(world.versions(world.org()), [(1, true), (2, false)]);
 }
@@ -179,7 +205,11 @@ fn rotation_makes_an_organizations_first_dek() {
     world.sql().batch_execute("INSERT INTO \"Organization\" (id, name) VALUES ('newcomer', 'New clinic')").unwrap();
     world.run(&["rotate", "--org", "newcomer", "--reason", "opening", "--settle", "0s", "--yes", "--json"]).expect(0);
     assert_eq!(world.versions("newcomer"), [(1, true)]);
-    let marker: Option<String> = world.sql().query_one("SELECT \"encryptionKeyId\" FROM \"Organization\" WHERE id = 'newcomer'", &[]).unwrap().get(0);
+    let marker: Option<String> = world
+        .sql()
+        .query_one("SELECT \"encryptionKeyId\" FROM \"Organization\" WHERE id = 'newcomer'", &[])
+        .unwrap()
+        .get(0);
     assert_eq!(marker.as_deref(), Some("newcomer"));
     world.check(Check::version(1));
 }

@@ -17,7 +17,8 @@ fn faces(secret: &Secret) -> Vec<Vec<u8>> {
             vec![marked.as_bytes().to_vec(), STANDARD_NO_PAD.encode(marked)[..12].as_bytes().to_vec()]
         }
         Secret::Dek(hexadecimal) => {
-            let key: Vec<u8> = (0..64).step_by(2).map(|n| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap()).collect();
+            let key: Vec<u8> =
+                (0..64).step_by(2).map(|n| u8::from_str_radix(&hexadecimal[n..n + 2], 16).unwrap()).collect();
             let mut all = vec![key.clone(), hexadecimal.clone().into_bytes(), hexadecimal.to_uppercase().into_bytes()];
             for half in [&key[..16], &key[16..]] {
                 let spelled: String = half.iter().map(|b| format!("{b:02x}")).collect();
@@ -27,7 +28,11 @@ fn faces(secret: &Secret) -> Vec<Vec<u8>> {
             }
             for phase in 0..3 {
                 let middle = &key[phase..phase + (key.len() - phase) / 3 * 3];
-                all.extend([STANDARD.encode(middle).into_bytes(), URL_SAFE.encode(middle).into_bytes(), URL_SAFE_NO_PAD.encode(&middle[..15]).into_bytes()]);
+                all.extend([
+                    STANDARD.encode(middle).into_bytes(),
+                    URL_SAFE.encode(middle).into_bytes(),
+                    URL_SAFE_NO_PAD.encode(&middle[..15]).into_bytes(),
+                ]);
             }
             all
         }
@@ -43,7 +48,14 @@ fn secrecy_the_search_finds_what_it_is_to_find() {
     let key = [0xA7u8, 0x01, 0xFE].iter().copied().cycle().take(32).collect::<Vec<u8>>();
     let hexadecimal: String = key.iter().map(|b| format!("{b:02x}")).collect();
     let faces = faces(&Secret::Dek(hexadecimal.clone()));
-    for leak in [hexadecimal.clone(), hexadecimal.to_uppercase(), STANDARD.encode(&key), format!("{key:?}"), STANDARD.encode([&[1u8][..], &key].concat()), URL_SAFE_NO_PAD.encode(&key)] {
+    for leak in [
+        hexadecimal.clone(),
+        hexadecimal.to_uppercase(),
+        STANDARD.encode(&key),
+        format!("{key:?}"),
+        STANDARD.encode([&[1u8][..], &key].concat()),
+        URL_SAFE_NO_PAD.encode(&key),
+    ] {
         assert!(faces.iter().any(|face| holds(leak.as_bytes(), face)), "{leak} would not be found");
     }
 }
@@ -51,7 +63,11 @@ fn secrecy_the_search_finds_what_it_is_to_find() {
 #[test]
 fn secrecy_no_verb_shows_a_key_or_a_plaintext() {
     let flaws = vec!["corrupted", "foreign-key", "plaintext", "nested", "orphan"];
-    let Some(world) = World::unbound(scrybe_keys::db::application::Shape::Full, Seed { orgs: 2, flaws, ..Seed::default() }) else { return };
+    let Some(world) =
+        World::unbound(scrybe_keys::db::application::Shape::Full, Seed { orgs: 2, flaws, ..Seed::default() })
+    else {
+        return;
+    };
     let org = world.org();
     let mut said: Vec<Ran> = Vec::new();
     let mut run = |arguments: &[&str]| {
@@ -80,23 +96,42 @@ fn secrecy_no_verb_shows_a_key_or_a_plaintext() {
     run(&["health", "--deep"]);
     run(&["rotate", "--org", "nobody", "--reason", "test", "--yes"]);
     // A death in the middle of it leaves no more than that.
-    world.sql().batch_execute("UPDATE \"EncryptionKey\" SET \"encryptedDek\" = 'dev:' || \"encryptedDek\" WHERE \"keyVersion\" = 1").unwrap();
+    world
+        .sql()
+        .batch_execute(
+            "UPDATE \"EncryptionKey\" SET \"encryptedDek\" = 'dev:' || \"encryptedDek\" WHERE \"keyVersion\" = 1",
+        )
+        .unwrap();
     run(&["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes"]);
     world.sql().batch_execute("UPDATE \"EncryptionKey\" SET \"encryptedDek\" = substr(\"encryptedDek\", 5) WHERE \"encryptedDek\" LIKE 'dev:%'").unwrap();
-    let mut crash = world.run_with("SCRYBE_KEYS_CRASH_AT", "batch-before-commit", &["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "-vv"]);
+    let mut crash = world.run_with(
+        "SCRYBE_KEYS_CRASH_AT",
+        "batch-before-commit",
+        &["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "-vv"],
+    );
     crash.arguments.push_str(" (crashing)");
     said.push(crash);
-    assert!(said.iter().filter(|ran| ran.stderr.len() + ran.stdout.len() > 40).count() > said.len() / 2, "most of it said nothing");
+    assert!(
+        said.iter().filter(|ran| ran.stderr.len() + ran.stdout.len() > 40).count() > said.len() / 2,
+        "most of it said nothing"
+    );
 
     let _ = world.try_check(&Check::half_way());
-    let mut searched: Vec<(String, Vec<u8>)> = said.iter().map(|r| (r.arguments.clone(), format!("{}\n{}", r.stdout, r.stderr).into_bytes())).collect();
+    let mut searched: Vec<(String, Vec<u8>)> =
+        said.iter().map(|r| (r.arguments.clone(), format!("{}\n{}", r.stdout, r.stderr).into_bytes())).collect();
     let mut sql = world.sql();
     let tables = sql.query("SELECT tablename FROM pg_tables WHERE schemaname = 'scrybe_keys'", &[]).unwrap();
     for table in tables.iter().map(|row| row.get::<_, String>(0)) {
-        let text: String = sql.query_one(&format!("SELECT coalesce(string_agg(t::text, E'\\n'), '') FROM scrybe_keys.\"{table}\" t"), &[]).unwrap().get(0);
+        let text: String = sql
+            .query_one(&format!("SELECT coalesce(string_agg(t::text, E'\\n'), '') FROM scrybe_keys.\"{table}\" t"), &[])
+            .unwrap()
+            .get(0);
         searched.push((format!("table {table}"), text.into_bytes()));
     }
-    assert!(searched.iter().any(|(place, text)| place == "table audit" && text.len() > 1000), "the audit chain is empty");
+    assert!(
+        searched.iter().any(|(place, text)| place == "table audit" && text.len() > 1000),
+        "the audit chain is empty"
+    );
     for file in std::fs::read_dir(world.path("")).unwrap().flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
         if file.path().is_file() && !["secrets.jsonl", "manifest.json"].contains(&name.as_str()) {
@@ -105,13 +140,20 @@ fn secrecy_no_verb_shows_a_key_or_a_plaintext() {
     }
     let password = world.environment["DATABASE_URL"].split(['@', ':']).nth(2).unwrap().as_bytes().to_vec();
     let secrets = world.secrets();
-    assert!(secrets.iter().filter(|s| matches!(s, Secret::Dek(_))).count() >= 6, "the keys made by the product are among them");
+    assert!(
+        secrets.iter().filter(|s| matches!(s, Secret::Dek(_))).count() >= 6,
+        "the keys made by the product are among them"
+    );
     for (place, text) in &searched {
         assert!(!holds(text, &password), "the database password is shown by {place}");
         for secret in &secrets {
             let face = faces(secret).into_iter().find(|face| holds(text, face));
             let kind = if matches!(secret, Secret::Dek(_)) { "a DEK" } else { "a plaintext" };
-            assert!(face.is_none(), "{kind} is shown by `{place}` as {:?}", face.map(|f| String::from_utf8_lossy(&f).into_owned()));
+            assert!(
+                face.is_none(),
+                "{kind} is shown by `{place}` as {:?}",
+                face.map(|f| String::from_utf8_lossy(&f).into_owned())
+            );
         }
         assert!(!holds(text, b"enc:v1:"), "an envelope is shown by `{place}`");
     }

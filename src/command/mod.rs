@@ -4,11 +4,16 @@
 //! A verb prints nothing: it narrates through `app.ui` and hands its answer back.
 
 pub mod audit;
+pub mod census;
 pub mod completions;
 pub mod context;
 pub mod init;
+pub mod jobs;
 pub mod keys;
 pub mod man;
+pub mod movement;
+pub mod re_encrypt;
+pub mod rotate;
 pub mod sandbox;
 
 use crate::app::{App, Outcome};
@@ -40,7 +45,11 @@ macro_rules! verbs {
 verbs! {
     Context(context) "context";
     Init(init) "init";
+    Rotate(rotate) "rotate";
+    ReEncrypt(re_encrypt) "re-encrypt";
+    Jobs(jobs) "jobs";
     Keys(keys) "keys";
+    Census(census) "census";
     Audit(audit) "audit";
     Sandbox(sandbox) "sandbox";
     Completions(completions) "completions";

@@ -267,7 +267,8 @@ impl Batch<'_> {
     pub fn quarantine(&mut self, key: &ChunkKey, column: &str, row: &str, reason: &str) -> Result<(), DbError> {
         self.transaction.execute(
             "INSERT INTO scrybe_keys.quarantine (job_id, organization_id, table_name, column_name, row_id, reason)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (job_id, table_name, column_name, row_id)
+             DO UPDATE SET reason = excluded.reason, found_at = clock_timestamp()",
             &[&key.job, &key.organization.as_str(), &self.table.name, &column, &row, &reason],
         )?;
         Ok(())

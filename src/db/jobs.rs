@@ -399,10 +399,17 @@ impl Session {
             .collect())
     }
 
-    /// Forgets the quarantine of rows about to be tried again.
-    pub fn clear_quarantine(&mut self, id: Uuid, organization: &str, table: &str) -> Result<u64, DbError> {
-        let sql = "DELETE FROM scrybe_keys.quarantine WHERE job_id = $1 AND organization_id = $2 AND table_name = $3";
-        Ok(self.client.execute(sql, &[&id, &organization, &table])?)
+    /// Forgets cells of one table that were named before `before` and not again since.
+    pub fn clear_quarantine(
+        &mut self,
+        id: Uuid,
+        organization: &str,
+        table: &str,
+        before: Timestamp,
+    ) -> Result<u64, DbError> {
+        let sql = "DELETE FROM scrybe_keys.quarantine WHERE job_id = $1 AND organization_id = $2 AND table_name = $3
+                     AND found_at < to_timestamp($4::bigint / 1000000.0)";
+        Ok(self.client.execute(sql, &[&id, &organization, &table, &before.as_microsecond()])?)
     }
 
     /// The database's clock.

@@ -503,15 +503,29 @@ impl Runner<'_> {
     }
 }
 
-/// Marks a finished job as delivered: called once its report has been printed, so that a run killed before that reports again
-/// instead of starting over.
-pub fn deliver(app: &App, ended: &Ended) -> Result<(), Failure> {
-    if ended.stopped.is_some() {
-        return Ok(());
+/// A finished job whose report is about to be printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    job: Uuid,
+    state: &'static str,
+}
+
+impl Ended {
+    /// What to mark once the report is out; `None` while the job is not finished.
+    pub fn delivery(&self) -> Option<Delivery> {
+        if self.stopped.is_some() {
+            return None;
+        }
+        let ended = |p: &Part| matches!(p.state, PartState::Refused | PartState::Superseded);
+        let state = if !self.parts.is_empty() && self.parts.iter().all(ended) { "superseded" } else { "done" };
+        Some(Delivery { job: self.job.id, state })
     }
-    let superseded = ended.parts.iter().all(|p| matches!(p.state, PartState::Refused | PartState::Superseded));
-    let state = if superseded && !ended.parts.is_empty() { "superseded" } else { "done" };
-    Ok(app.connect()?.end_job(ended.job.id, state, None)?)
+}
+
+/// Marks a finished job as done: called when its report has been printed, so that a run killed before that reports again
+/// instead of starting over.
+pub fn deliver(app: &App, delivery: Delivery) -> Result<(), Failure> {
+    Ok(app.connect()?.end_job(delivery.job, delivery.state, None)?)
 }
 
 /// A walk of one organization as the request wants it.

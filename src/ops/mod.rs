@@ -9,6 +9,7 @@ pub mod job;
 pub mod keyrings;
 pub mod keys;
 pub mod permit;
+pub mod retry;
 pub mod rotation;
 pub mod sandbox;
 pub mod settle;

@@ -54,15 +54,29 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let mut command = python.script("seed.py");
         connection(&mut command, &database.url, &kms.url);
-        command.arg("--manifest").arg(dir.path().join("manifest.json")).arg("--secrets").arg(dir.path().join("secrets.jsonl"));
-        for (flag, number) in [("--orgs", seed.orgs), ("--notes", seed.notes), ("--note-bytes", seed.note_bytes), ("--versions", seed.versions)] {
+        command
+            .arg("--manifest")
+            .arg(dir.path().join("manifest.json"))
+            .arg("--secrets")
+            .arg(dir.path().join("secrets.jsonl"));
+        for (flag, number) in [
+            ("--orgs", seed.orgs),
+            ("--notes", seed.notes),
+            ("--note-bytes", seed.note_bytes),
+            ("--versions", seed.versions),
+        ] {
             command.arg(flag).arg(number.to_string());
         }
         command.args(seed.flaws.iter().flat_map(|flaw| ["--flaw", flaw])).args(seed.dev.then_some("--dev-deks"));
         let made = answer(&mut command).unwrap_or_else(|why| panic!("seed.py: {why}"));
         let seeded = Seeded {
             key_arn: made["keyArn"].as_str().map(str::to_owned),
-            organizations: made["organizations"].as_array().unwrap().iter().map(|o| o.as_str().unwrap().to_owned()).collect(),
+            organizations: made["organizations"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|o| o.as_str().unwrap().to_owned())
+                .collect(),
             sealed: made["sealed"].as_u64().unwrap(),
             flawed: made["flawed"].clone(),
         };
@@ -155,11 +169,20 @@ impl World {
     /// One digest over every row of the application's tables: equal before and after means nothing was written.
     pub fn digest(&self) -> String {
         let mut sql = self.sql();
-        let tables = sql.query("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1", &[]).unwrap();
+        let tables = sql
+            .query("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1", &[])
+            .unwrap();
         let mut all = String::new();
         for table in tables {
             let table: String = table.get(0);
-            let row = sql.query_one(&format!("SELECT coalesce(md5(string_agg(md5(t::text), '' ORDER BY t::text)), '') FROM public.{table} t"), &[]).unwrap();
+            let row = sql
+                .query_one(
+                    &format!(
+                        "SELECT coalesce(md5(string_agg(md5(t::text), '' ORDER BY t::text)), '') FROM public.{table} t"
+                    ),
+                    &[],
+                )
+                .unwrap();
             all.push_str(&format!("{table} {}\n", row.get::<_, String>(0)));
         }
         all
@@ -167,7 +190,13 @@ impl World {
 
     /// Versions of an organization in life order, with `true` for active.
     pub fn versions(&self, org: &str) -> Vec<(i32, bool)> {
-        let rows = self.sql().query("SELECT \"keyVersion\", \"isActive\" FROM \"EncryptionKey\" WHERE \"organizationId\" = $1 ORDER BY 1", &[&org]).unwrap();
+        let rows = self
+            .sql()
+            .query(
+                "SELECT \"keyVersion\", \"isActive\" FROM \"EncryptionKey\" WHERE \"organizationId\" = $1 ORDER BY 1",
+                &[&org],
+            )
+            .unwrap();
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 }

@@ -1,0 +1,318 @@
+//! `jobs`: what is moving, what stopped, what could not be moved.
+
+use super::movement::{grouped, seconds};
+use crate::app::{App, Outcome};
+use crate::db::Session;
+use crate::db::jobs::{Job, Part, PartState};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::ops::audit::Journal;
+use crate::ops::permit::{Consent, Danger, Permit};
+use crate::ops::{retry, rotation};
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// See, follow and stop jobs that move cells
+///
+/// A job is one rotate or re-encrypt. Its progress is in the database: it can be followed from any terminal, and is gone on with by the command
+/// that began it.
+///
+/// Example: scrybe-keys jobs status latest
+///
+/// Exit codes: 0; 3 (failures: there are some); 4; 5 (no such job); 7 (attach: the job stopped unfinished).
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    pub what: What,
+}
+
+#[derive(clap::Subcommand)]
+pub enum What {
+    /// List jobs, newest first
+    List {
+        /// How many at most
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+    },
+    /// Show one job by organization
+    Status {
+        /// Job id, or latest
+        #[arg(default_value = "latest")]
+        job: String,
+    },
+    /// Follow a job until it ends
+    Attach {
+        /// Job id, or latest
+        #[arg(default_value = "latest")]
+        job: String,
+    },
+    /// Stop a job after its batch and give it up; what was moved stays moved
+    Cancel {
+        /// Job id, or latest
+        job: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// List the cells a job could not move: table, column, row id, reason
+    Failures {
+        /// Job id, or latest
+        #[arg(default_value = "latest")]
+        job: String,
+        /// How many at most
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+        limit: i64,
+    },
+    /// Try those cells again
+    RetryFailed {
+        /// Job id, or latest
+        job: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+impl Args {
+    pub fn run(self, app: &App) -> Result<Outcome, Failure> {
+        let mut session = app.connect()?;
+        session.require_schema()?;
+        match self.what {
+            What::List { limit } => list(app, &mut session, limit),
+            What::Status { job } => status(app, &mut session, &job),
+            What::Attach { job } => attach(app, &mut session, &job),
+            What::Cancel { job, consent } => cancel(app, &mut session, &job, &consent),
+            What::Failures { job, limit } => failures(app, &mut session, &job, limit),
+            What::RetryFailed { job, consent } => retry_failed(app, &mut session, &job, &consent),
+        }
+    }
+}
+
+/// The job an id or `latest` means.
+fn find(session: &mut Session, name: &str) -> Result<Job, Failure> {
+    let hint = "`scrybe-keys jobs list` shows the jobs of this database";
+    let found = if name == "latest" {
+        session.jobs(1)?.pop()
+    } else {
+        let id =
+            Uuid::parse_str(name).map_err(|_| Failure::usage("bad-job", format!("{name} is no job id")).hint(hint))?;
+        session.job(id)?
+    };
+    found.ok_or_else(|| Failure::conflict("no-job", format!("there is no job {name}")).hint(hint))
+}
+
+/// The word for a job's state: a running one that nobody works on is stopped.
+fn state(job: &Job) -> &str {
+    if job.state == "running" && !job.alive { "stopped" } else { &job.state }
+}
+
+fn list(app: &App, session: &mut Session, limit: i64) -> Result<Outcome, Failure> {
+    let jobs = session.jobs(limit)?;
+    let rows: Vec<Vec<String>> = jobs
+        .iter()
+        .map(|j| vec![j.id.to_string(), state(j).to_owned(), format!("{:.0}", j.created_at), j.scope.clone()])
+        .collect();
+    let mut text = app.ui.table(&["job", "state", "begun", "what"], &rows, &[]);
+    if jobs.is_empty() {
+        text = "No jobs yet.\n".to_owned();
+    }
+    for job in jobs.iter().filter(|j| state(j) == "stopped") {
+        if let Some(command) = rotation::command_of(job) {
+            text.push_str(&format!("stopped: {}\n  go on: {command}\n", job.id));
+        }
+    }
+    Outcome::done(json!({"jobs": jobs.iter().map(job_json).collect::<Vec<_>>()}), text)
+}
+
+fn status(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failure> {
+    let job = find(session, name)?;
+    let parts = session.job_parts(job.id)?;
+    let mut text = head(&job);
+    let rows: Vec<Vec<String>> = parts
+        .iter()
+        .map(|p| {
+            vec![
+                p.organization.to_string(),
+                p.target.as_ref().map_or("-".to_owned(), |(_, v)| v.to_string()),
+                p.state.as_str().to_owned(),
+                format!("{}/{}", grouped(p.rows_visited), grouped(p.rows_estimated)),
+                grouped(p.cells_moved + p.cells_late),
+                p.dark_seconds().map_or("-".to_owned(), seconds),
+            ]
+        })
+        .collect();
+    text.push_str(&app.ui.table(&["organization", "version", "state", "rows", "cells moved", "dark"], &rows, &[3, 4]));
+    for part in parts.iter().filter(|p| p.problem.is_some()) {
+        let (_, problem) = part.problem.clone().expect("filtered");
+        text.push_str(&format!("{}: {problem}\n", part.organization));
+    }
+    let quarantined: i64 = parts.iter().map(|p| p.quarantined).sum();
+    if quarantined > 0 {
+        text.push_str(&format!(
+            "{quarantined} cells could not be moved\n  next: scrybe-keys jobs failures {}\n",
+            job.id
+        ));
+    }
+    let mut data = job_json(&job);
+    data["organizations"] = parts.iter().map(part_json).collect();
+    Outcome::done(data, text)
+}
+
+fn head(job: &Job) -> String {
+    let mut text = format!("Job {}: {} ({})\n{}\nreason: {}\n", job.id, state(job), job.scope, begun(job), job.reason);
+    if state(job) == "stopped"
+        && let Some(command) = rotation::command_of(job)
+    {
+        text.push_str(&format!("go on: {command}\n"));
+    }
+    text
+}
+
+fn begun(job: &Job) -> String {
+    let ended = job.ended_at.map_or(String::new(), |at| format!(", ended {at:.0}"));
+    let runner = if job.alive {
+        job.runner.as_deref().map_or(String::new(), |r| format!(", worked on by {r}"))
+    } else {
+        String::new()
+    };
+    format!("begun {:.0} by {}{ended}{runner}", job.created_at, job.actor)
+}
+
+fn attach(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failure> {
+    let job = find(session, name)?;
+    let progress = app.ui.progress(job.kind.as_str());
+    loop {
+        let job = find(session, &job.id.to_string())?;
+        let parts = session.job_parts(job.id)?;
+        let rows = parts.iter().map(|p| p.rows_visited.max(0) as u64).sum();
+        let total: u64 = parts.iter().map(|p| p.rows_estimated.max(0) as u64).sum();
+        let cells = parts.iter().map(|p| (p.cells_moved + p.cells_late).max(0) as u64).sum();
+        progress.total(total);
+        progress.at(rows, cells, total.saturating_sub(rows));
+        if let Some(part) = parts.iter().find(|p| p.state == PartState::Moving) {
+            progress.phase(&format!("{}: moving", part.organization));
+        } else if parts.iter().any(|p| p.state == PartState::Moved) {
+            progress.phase("settling");
+        }
+        if state(&job) != "running" || app.interrupt.asked() {
+            progress.done();
+            let mut outcome = status(app, session, &job.id.to_string())?;
+            if state(&job) == "stopped" {
+                outcome.exit = Exit::Incomplete;
+            }
+            return Ok(outcome);
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn cancel(app: &App, session: &mut Session, name: &str, consent: &Consent) -> Result<Outcome, Failure> {
+    let job = find(session, name)?;
+    if job.state != "running" {
+        return Err(Failure::conflict("job-ended", format!("job {} has ended ({})", job.id, job.state)));
+    }
+    let parts = session.job_parts(job.id)?;
+    let dark = parts.iter().filter(|p| p.state == PartState::Moving).count();
+    app.ui.say(head(&job).trim_end());
+    if dark > 0 {
+        app.ui.warn(&format!(
+            "{dark} organizations have cells that are not moved yet; they stay dark until re-encrypt moves them"
+        ));
+    }
+    let digest = format!("cancel {}", job.id);
+    let permit = Permit::ask(&app.ui, Danger::Moderate, consent, &digest, "Give this job up?", &job.id.to_string())?;
+    permit.covers(&digest)?;
+    let mut journal = Journal::open(app)?;
+    let details = json!({"job": job.id.to_string(), "action": "cancel", "alive": job.alive});
+    let intent = journal.intent("RE_ENCRYPTION_FAILED", &job.id.to_string(), details.clone())?;
+    session.ask_cancel(job.id)?;
+    let deadline = std::time::Instant::now() + Duration::from_secs(15);
+    let mut now = find(session, &job.id.to_string())?;
+    while now.alive && std::time::Instant::now() < deadline && !app.interrupt.asked() {
+        std::thread::sleep(Duration::from_millis(200));
+        now = find(session, &job.id.to_string())?;
+    }
+    if !now.alive && now.state == "running" {
+        session.end_job(job.id, "cancelled", Some("cancelled"))?;
+    }
+    journal.outcome(&intent, "RE_ENCRYPTION_FAILED", &job.id.to_string(), details)?;
+    let text = if now.alive {
+        format!("Asked. {} ends the job after its batch.\n", now.runner.as_deref().unwrap_or("Its process"))
+    } else {
+        let next = if dark > 0 { "\n  next: scrybe-keys re-encrypt --all" } else { "" };
+        format!("Job {} is cancelled; what was moved stays moved.{next}\n", job.id)
+    };
+    let mut outcome = Outcome::done(json!({"job": job.id.to_string(), "cancelled": !now.alive}), text)?;
+    outcome.changed = true;
+    Ok(outcome)
+}
+
+fn failures(app: &App, session: &mut Session, name: &str, limit: i64) -> Result<Outcome, Failure> {
+    let job = find(session, name)?;
+    let cells = session.quarantined(job.id, limit)?;
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .map(|c| vec![c.organization.clone(), format!("{}.{}", c.table, c.column), c.row.clone(), c.reason.clone()])
+        .collect();
+    let text = if rows.is_empty() {
+        "Every cell could be moved.\n".to_owned()
+    } else {
+        let mut text = app.ui.table(&["organization", "column", "row", "reason"], &rows, &[]);
+        text.push_str(&format!(
+            "{} cells were left as they are.\n  when they are mended: scrybe-keys jobs retry-failed {}\n",
+            rows.len(),
+            job.id
+        ));
+        text
+    };
+    let all: Vec<Value> = cells
+        .iter()
+        .map(|c| json!({"organizationId": c.organization, "table": c.table, "column": c.column, "rowId": c.row, "reason": c.reason, "foundAt": c.found_at.to_string()}))
+        .collect();
+    let mut outcome = Outcome::done(json!({"job": job.id.to_string(), "failures": all}), text)?;
+    if !rows.is_empty() {
+        outcome.exit = Exit::Findings;
+    }
+    Ok(outcome)
+}
+
+fn retry_failed(app: &App, session: &mut Session, name: &str, consent: &Consent) -> Result<Outcome, Failure> {
+    let job = find(session, name)?;
+    let cells = session.quarantined(job.id, i64::MAX)?;
+    if cells.is_empty() {
+        return Outcome::done(json!({"job": job.id.to_string(), "moved": 0, "left": 0}), "Nothing to try again.\n");
+    }
+    app.ui.say(&format!(
+        "{} cells of job {} will be tried again, toward the version that is active now.",
+        cells.len(),
+        job.id
+    ));
+    let digest = format!("retry {}", job.id);
+    let permit = Permit::ask(&app.ui, Danger::Moderate, consent, &digest, "Try them?", &job.id.to_string())?;
+    permit.covers(&digest)?;
+    let tried = retry::run(app, session, &job, &cells)?;
+    let text = format!("{} cells moved, {} still do not open.\n", tried.moved, tried.left);
+    let mut outcome =
+        Outcome::done(json!({"job": job.id.to_string(), "moved": tried.moved, "left": tried.left}), text)?;
+    outcome.changed = tried.moved > 0;
+    if tried.left > 0 {
+        outcome.exit = Exit::Findings;
+    }
+    Ok(outcome)
+}
+
+fn job_json(job: &Job) -> Value {
+    json!({"job": job.id.to_string(), "kind": job.kind.as_str(), "state": state(job), "scope": job.scope, "reason": job.reason,
+        "actor": job.actor, "runner": job.runner, "alive": job.alive, "createdAt": job.created_at.to_string(),
+        "touchedAt": job.touched_at.to_string(), "endedAt": job.ended_at.map(|t| t.to_string()), "stopReason": job.stop_reason,
+        "command": rotation::command_of(job),
+        "census": job.census.as_ref().and_then(|c| serde_json::from_str::<Value>(c).ok())})
+}
+
+fn part_json(part: &Part) -> Value {
+    json!({"organizationId": part.organization.as_str(), "state": part.state.as_str(),
+        "previousVersion": part.previous.as_ref().map(|(_, v)| *v), "newVersion": part.target.as_ref().map(|(_, v)| *v),
+        "rowsEstimated": part.rows_estimated, "rowsVisited": part.rows_visited, "cellsMoved": part.cells_moved,
+        "cellsMovedLate": part.cells_late, "bytesMoved": part.bytes_moved, "quarantined": part.quarantined,
+        "darkSeconds": part.dark_seconds(), "darkCellSeconds": part.dark_cell_seconds,
+        "problem": part.problem.as_ref().map(|(code, message)| json!({"code": code, "message": message}))})
+}
