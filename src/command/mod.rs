@@ -7,6 +7,7 @@ pub mod audit;
 pub mod census;
 pub mod completions;
 pub mod context;
+pub mod health;
 pub mod init;
 pub mod jobs;
 pub mod keys;
@@ -51,6 +52,7 @@ verbs! {
     Keys(keys) "keys";
     Census(census) "census";
     Audit(audit) "audit";
+    Health(health) "health";
     Sandbox(sandbox) "sandbox";
     Completions(completions) "completions";
     Man(man) "man";

@@ -6,7 +6,7 @@ use super::error::{DbError, DbErrorKind};
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use jiff::Timestamp;
 use postgres::{GenericClient, Row};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use uuid::Uuid;
 
@@ -74,6 +74,13 @@ impl Session {
     /// Writes what is known of a DEK row, over what was known before; an absent fact keeps its old value.
     pub fn record_dek(&mut self, facts: &DekFacts) -> Result<(), DbError> {
         record_dek_in(&mut self.client, facts)
+    }
+
+    /// DEK rows under which a closing census found every cell of their organization.
+    pub fn settled_deks(&mut self) -> Result<HashSet<DekId>, DbError> {
+        let sql = "SELECT DISTINCT target_dek FROM scrybe_keys.job_organization WHERE state = 'settled' AND target_dek IS NOT NULL";
+        let rows = self.client.query(sql, &[])?;
+        rows.iter().map(|row| DekId::parse(row.get(0)).map_err(|e| unreadable(e.to_string()))).collect()
     }
 }
 

@@ -92,7 +92,7 @@ pub fn context_line(settings: &Settings, binding: &Binding) -> String {
     if binding.bound_at.is_none() {
         parts.push("not bound".to_owned());
     }
-    if binding.sandbox {
+    if binding.sandbox || settings.sandbox.is_some() {
         parts.push("SANDBOX".to_owned());
     }
     parts.join(" · ")

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod binding;
 pub mod census;
 pub mod crash;
+pub mod health;
 pub mod installation;
 pub mod job;
 pub mod keyrings;
