@@ -8,6 +8,7 @@ mod support;
 
 mod architecture;
 mod sandbox_application;
+mod sandbox_clinic;
 mod sandbox_cluster;
 
 mod faults_cells;
