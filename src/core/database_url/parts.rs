@@ -1,184 +1,17 @@
-//! The database address in its dialects (libpq URL, Prisma URL, `PG*` variables), parsed and without I/O.
-//! The password never leaves through Debug or Display: `shown` is what may be printed, and no error echoes the text.
-//!
-//! What each parameter means: libpq's list (PostgreSQL docs, 34.1.2) and Prisma's (PostgreSQL connector). Where the two differ
-//! (`sslcert`: client certificate or root), the presence of `sslkey` decides. A parameter that neither knows is refused by name.
+//! The address taken apart, then completed from what surrounds it. Percent-decoding happens here and only once.
+//! Where the dialects differ the rule stands at the place that decides it.
 
-use super::{nearest::nearest, passfile};
+use super::parameters::{LIBPQ_ASIDE, PRISMA_ONLY, TAKEN, UNSUPPORTED};
+use super::{BadDatabaseUrl, DatabaseUrl, Defaults, TlsMode};
+use crate::core::nearest::nearest;
+use crate::core::passfile;
 use percent_encoding::percent_decode_str;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// How much TLS is asked for, weakest first (libpq's names).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsMode {
-    Disable,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
-}
-
-/// A parsed address. `tls: None` means nobody said: the default depends on host and environment.
-#[derive(Clone)]
-pub struct DatabaseUrl {
-    /// Host name, IP, or the directory of a Unix socket (starts with `/`).
-    pub host: String,
-    pub port: u16,
-    pub user: String,
-    pub password: Option<Zeroizing<String>>,
-    pub dbname: String,
-    /// Prisma's `schema=`: becomes the data map's schema.
-    pub schema: Option<String>,
-    pub tls: Option<TlsMode>,
-    pub root_cert: Option<PathBuf>,
-    pub client_cert: Option<PathBuf>,
-    pub client_key: Option<PathBuf>,
-    pub application_name: Option<String>,
-    /// Seconds to wait for a connection.
-    pub connect_timeout: Option<u64>,
-    /// libpq `options=` text.
-    pub options: Option<String>,
-    /// `channel_binding=require`: the login must be bound to the TLS session.
-    pub channel_binding: bool,
-    /// Parameters that were read and left aside, by name, with the reason.
-    pub ignored: Vec<String>,
-}
-
-/// What the surroundings say about parts an address leaves out (libpq's `PG*` variables and password file), as text.
-#[derive(Default)]
-pub struct Defaults {
-    pub host: Option<String>,
-    pub port: Option<String>,
-    pub user: Option<String>,
-    pub password: Option<Zeroizing<String>>,
-    pub dbname: Option<String>,
-    pub sslmode: Option<String>,
-    pub sslrootcert: Option<String>,
-    pub sslcert: Option<String>,
-    pub sslkey: Option<String>,
-    pub connect_timeout: Option<String>,
-    pub options: Option<String>,
-    /// The password file's text.
-    pub passfile: Option<Zeroizing<String>>,
-}
-
-/// Why an address was refused. Names parameters, never their values: a password may stand anywhere.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadDatabaseUrl {
-    #[error("a database address starts with postgresql:// or postgres://")]
-    Scheme,
-    #[error("several hosts in one address: name the primary alone")]
-    ManyHosts,
-    #[error("{part} of the database address is not valid: {why}")]
-    Part { part: &'static str, why: &'static str },
-    #[error("the database address names no user")]
-    NoUser,
-    #[error("the database address parameter `{name}` is not known{}", .nearest.as_ref().map(|n| format!(": did you mean `{n}`?")).unwrap_or_default())]
-    Unknown { name: String, nearest: Option<String> },
-    #[error("the database address parameter `{name}` is not supported: {instead}")]
-    Unsupported { name: String, instead: &'static str },
-    #[error("the database address parameter `{name}` must be {wanted}")]
-    Value { name: String, wanted: &'static str },
-    #[error("pgbouncer=true: this address is a transaction pooler's, and advisory locks need a session of their own")]
-    Pooler,
-}
-
-/// Pool and client options of Prisma that mean nothing to a tool with its own connections.
-const PRISMA_ONLY: &[(&str, &str)] = &[
-    ("connection_limit", "the tool opens its own few connections"),
-    ("pool_timeout", "the tool has no pool"),
-    ("statement_cache_size", "the tool keeps its own statements"),
-    ("socket_timeout", "the tool sets its own limits"),
-    ("max_connection_lifetime", "the tool has no pool"),
-    ("max_idle_connection_lifetime", "the tool has no pool"),
-    ("single_use_connections", "the tool has no pool"),
-];
-
-/// Options of libpq that the tool decides itself or that do not change what is protected.
-const LIBPQ_ASIDE: &[(&str, &str)] = &[
-    ("keepalives", "the tool sets its own keepalives"),
-    ("keepalives_idle", "the tool sets its own keepalives"),
-    ("keepalives_interval", "the tool sets its own keepalives"),
-    ("keepalives_count", "the tool sets its own keepalives"),
-    ("tcp_user_timeout", "the tool sets its own limits"),
-    ("client_encoding", "the tool speaks UTF-8"),
-    ("fallback_application_name", "the tool says its own name"),
-    ("gssencmode", "the tool does not use GSSAPI"),
-    ("target_session_attrs", "the tool checks for a primary itself"),
-    ("sslsni", "the tool always sends the host name"),
-    ("sslcompression", "TLS compression is never used"),
-];
-
-/// What is refused, and what to do instead.
-const UNSUPPORTED: &[(&str, &str)] = &[
-    ("sslidentity", "turn the PKCS#12 file into PEM (openssl pkcs12 -nodes) and give sslcert and sslkey"),
-    ("sslpassword", "turn the PKCS#12 file or encrypted key into plain PEM and give sslcert and sslkey"),
-    ("sslcrl", "revocation lists are not read; use sslmode=verify-full with a private root"),
-    ("sslcrldir", "revocation lists are not read; use sslmode=verify-full with a private root"),
-    ("service", "write the address out, or use PG* variables"),
-    ("passfile", "use the variable PGPASSFILE"),
-    ("hostaddr", "give the address as host"),
-    ("requirepeer", "it is not checked by this tool"),
-    ("require_auth", "it is not checked by this tool"),
-    ("ssl_min_protocol_version", "TLS 1.2 is the floor"),
-    ("ssl_max_protocol_version", "TLS 1.3 is offered"),
-    ("sslnegotiation", "TLS is asked for in the PostgreSQL way"),
-    ("krbsrvname", "the tool does not use GSSAPI"),
-];
-
-const TAKEN: &[&str] = &[
-    "host",
-    "port",
-    "user",
-    "password",
-    "dbname",
-    "schema",
-    "sslmode",
-    "sslaccept",
-    "sslcert",
-    "sslkey",
-    "sslrootcert",
-    "application_name",
-    "connect_timeout",
-    "options",
-    "pgbouncer",
-    "channel_binding",
-];
-
-impl DatabaseUrl {
-    /// An address that says everything itself.
-    pub fn parse(text: &str) -> Result<DatabaseUrl, BadDatabaseUrl> {
-        DatabaseUrl::parse_with(text, &Defaults::default())
-    }
-
-    /// An address whose missing parts are found in `defaults`, then in libpq's own defaults (localhost, 5432, database named as the user).
-    pub fn parse_with(text: &str, defaults: &Defaults) -> Result<DatabaseUrl, BadDatabaseUrl> {
-        Parts::read(text)?.complete(defaults)
-    }
-
-    /// `user@host:port/dbname`, without the password.
-    pub fn shown(&self) -> String {
-        format!("{}@{}:{}/{}", self.user, self.host, self.port, self.dbname)
-    }
-
-    /// True for a Unix socket or a loopback address.
-    pub fn is_local(&self) -> bool {
-        self.host.starts_with('/')
-            || self.host == "localhost"
-            || self.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    }
-}
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.shown())
-    }
-}
-
 /// The address taken apart; what it does not say is `None`.
 #[derive(Default)]
-struct Parts {
+pub(super) struct Parts {
     host: Option<String>,
     port: Option<String>,
     user: Option<String>,
@@ -198,7 +31,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn read(text: &str) -> Result<Parts, BadDatabaseUrl> {
+    pub(super) fn read(text: &str) -> Result<Parts, BadDatabaseUrl> {
         let rest = text
             .strip_prefix("postgresql://")
             .or_else(|| text.strip_prefix("postgres://"))
@@ -308,7 +141,7 @@ impl Parts {
         Err(BadDatabaseUrl::Unknown { name: name.to_owned(), nearest: nearest(name, known) })
     }
 
-    fn complete(self, defaults: &Defaults) -> Result<DatabaseUrl, BadDatabaseUrl> {
+    pub(super) fn complete(self, defaults: &Defaults) -> Result<DatabaseUrl, BadDatabaseUrl> {
         let or = |said: Option<String>, default: &Option<String>| said.or_else(|| default.clone());
         let host = or(self.host, &defaults.host).unwrap_or_else(|| "localhost".to_owned());
         let port = match or(self.port, &defaults.port) {
@@ -413,7 +246,3 @@ fn decoded(part: &'static str, text: &str) -> Result<String, BadDatabaseUrl> {
 fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
-
-#[cfg(test)]
-#[path = "database_url_tests.rs"]
-mod tests;
