@@ -24,7 +24,7 @@ impl Dice {
 #[test]
 fn kills_random_moments_over_one_job_lose_nothing() {
     let Some(world) = World::ready(Seed { orgs: 2, notes: 3000, note_bytes: 600, ..Seed::default() }) else { return };
-    let rotate = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "--json", "--workers", "1"];
+    let rotate = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "--json"];
     let mut dice =
         Dice(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1);
     eprintln!("seed {}", dice.0);
