@@ -7,6 +7,8 @@
 mod support;
 
 mod architecture;
+mod help;
+mod settings;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
