@@ -7,6 +7,7 @@ use crate::db::census::CensusFilter;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ops::census::{self, Census, Protection, Request};
+use crate::ops::counting;
 use crate::ops::wrapping::Vault;
 use std::collections::BTreeMap;
 
@@ -82,7 +83,7 @@ impl Args {
         };
         let progress = app.ui.progress("census");
         progress.total(catalog.tables.iter().map(|t| t.rows.max(0) as u64).sum());
-        let taken = census::take(app, &mut session, &catalog, &rings, &request, &*progress);
+        let taken = counting::take(app, &mut session, &catalog, &rings, &request, &*progress);
         progress.done();
         let census = taken?;
         problems.extend(census.problems());

@@ -210,6 +210,14 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
             seconds(census.seconds)
         ));
     }
+    if ended.census.is_none()
+        && let Some(kept) = kept_census(&ended)
+    {
+        text.push_str(&format!(
+            "Closing census, taken by an earlier run: {} cells read.\n",
+            grouped(kept["cells"].as_i64().unwrap_or(0))
+        ));
+    }
     if ended.stopped.is_none() {
         text.push_str(&format!("Job {} is done.\n", ended.job.id));
     } else {
@@ -236,7 +244,7 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
             problem.hint
         ));
     }
-    let data = report_json(app, &ended);
+    let data = report_json(&ended);
     let mut outcome = Outcome::done(data, text)?;
     outcome.changed = ended.parts.iter().any(|p| p.flipped || p.cells_moved + p.cells_late > 0);
     outcome.exit = ended.exit;
@@ -245,14 +253,19 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-fn report_json(app: &App, ended: &Ended) -> Value {
-    let rotations: Vec<Value> = ended.parts.iter().map(|p| rotation_json(app, ended, p)).collect();
+fn report_json(ended: &Ended) -> Value {
+    let rotations: Vec<Value> = ended.parts.iter().map(|p| rotation_json(ended, p)).collect();
     json!({"job": ended.job.id.to_string(), "kind": ended.job.kind.as_str(), "scope": ended.job.scope,
         "finished": ended.stopped.is_none(), "stopReason": ended.stopped.as_ref().map(|f| f.code),
-        "rotations": rotations, "census": ended.census.as_ref().map(crate::ops::census::to_json)})
+        "rotations": rotations, "census": ended.census.as_ref().map(crate::ops::census::to_json).or_else(|| kept_census(ended))})
 }
 
-fn rotation_json(_app: &App, ended: &Ended, part: &Part) -> Value {
+/// The closing census that an earlier run of the same job took.
+fn kept_census(ended: &Ended) -> Option<Value> {
+    serde_json::from_str(ended.job.census.as_deref()?).ok()
+}
+
+fn rotation_json(ended: &Ended, part: &Part) -> Value {
     let status = match part.state {
         PartState::Settled => "COMPLETED",
         PartState::Moved | PartState::Moving => "IN_PROGRESS",

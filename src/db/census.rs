@@ -114,7 +114,7 @@ impl Session {
         let rows = self.client.query(
             "SELECT l.virtualtransaction::text FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
              WHERE l.locktype = 'virtualxid' AND l.granted AND a.datname = current_database() AND a.usesysid IS NOT NULL
-               AND l.pid <> pg_backend_pid() AND a.application_name NOT LIKE 'scrybe-keys%'
+               AND l.pid <> pg_backend_pid() AND a.application_name <> 'scrybe-keys'
              UNION ALL SELECT 'prepared:' || gid FROM pg_prepared_xacts WHERE database = current_database()",
             &[],
         )?;

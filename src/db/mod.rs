@@ -14,6 +14,7 @@ pub mod flip;
 pub mod jobs;
 mod meta;
 mod migrate;
+mod parts;
 mod privileges;
 mod quote;
 mod tls;

@@ -8,18 +8,16 @@ use super::audit::{IntentId, Journal};
 use super::census::Census;
 use super::permit::Permit;
 use super::rotation::{Plan, Request};
-use super::walk::{CHUNK_ROWS, Tally, Walk, WalkEnd};
+use super::walk::{Tally, Walk, WalkEnd};
 use super::wrapping::Vault;
 use super::{crash, keyrings};
 use crate::app::App;
-use crate::core::ids::{DekId, KeyVersion, OrgId};
+use crate::core::ids::{KeyVersion, OrgId};
 use crate::core::keyring::Keyring;
 use crate::core::problem::Problem;
+use crate::db::Session;
 use crate::db::catalog::Catalog;
-use crate::db::cells::Rows;
-use crate::db::flip::{Flip, PlannedChunk, Successor};
-use crate::db::jobs::{Chunk, Job, JobKind, NewJob, Part, PartState};
-use crate::db::{DbError, DbErrorKind, DekRow, Session};
+use crate::db::jobs::{Chunk, Job, NewJob, Part, PartState};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ui::Progress;
@@ -60,7 +58,7 @@ pub(super) struct Runner<'a> {
 /// Applies a permitted plan: creates its job or goes on with the unfinished one.
 pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ended, Failure> {
     permit.covers(&plan.digest)?;
-    let mut journal = Journal::open(app)?;
+    let journal = Journal::open(app)?;
     let mut session = app.connect()?;
     let job = match &plan.job {
         Some(job) => job.id,
@@ -163,147 +161,21 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Brings a pending part to moving: flips, or starts the walk toward the row that is active already.
-    fn start(&mut self, part: &Part) -> Result<Option<(Keyring, usize, Vec<Chunk>)>, Failure> {
-        let map = &self.app.settings.map.value;
-        let organization = &part.organization;
-        self.progress.phase(&format!("{organization}: unwrapping DEKs"));
-        let deks = self.session.dek_rows(map, organization)?;
-        if self.request.kind == JobKind::ReEncrypt {
-            let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
-            keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
-            let target = keyrings::current(organization, &deks)?;
-            let chunks = self.plan_chunks(organization)?;
-            self.session.start_walk(self.job, organization, &target, &chunks)?;
-            let chunks = self.session.open_chunks(self.job, organization)?;
-            return Ok(Some((unwrapped.keyring, unwrapped.current, chunks)));
-        }
-        if !deks.is_empty() {
-            keyrings::refuse_duplicates(organization, &deks)?;
-            let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
-            keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
-        }
-        let chunks = if self.request.dek_only { Vec::new() } else { self.plan_chunks(organization)? };
-        if !self.flip(organization, &deks, &chunks)? {
+    /// The keyring of a part that has a target. `None` when the target is not current any more: the part is superseded.
+    pub(super) fn keyring_of(&mut self, part: &Part) -> Result<Option<(Keyring, usize)>, Failure> {
+        let (target, version) =
+            part.target.as_ref().ok_or_else(|| Failure::internal("a started part names no target"))?;
+        let deks = self.session.dek_rows(&self.app.settings.map.value, &part.organization)?;
+        let current = keyrings::current(&part.organization, &deks).ok();
+        if current.is_none_or(|row| row.id != *target) {
+            self.supersede(&part.organization, *version)?;
             return Ok(None);
         }
-        let started = self.session.job_parts(self.job)?.into_iter().find(|p| p.organization == *organization);
-        let Some((keyring, target)) = self.keyring_of(&started.expect("the part was read a moment ago"))? else {
-            return Ok(None);
-        };
-        let chunks = self.session.open_chunks(self.job, organization)?;
-        Ok(Some((keyring, target, chunks)))
-    }
-
-    /// Makes the successor active. False when the organization's rows changed since the plan: the part is superseded.
-    fn flip(&mut self, organization: &OrgId, deks: &[DekRow], chunks: &[PlannedChunk]) -> Result<bool, Failure> {
-        let from = deks.iter().find(|r| r.active).map(|r| r.version);
-        let new;
-        let (successor, id, version, request_id) = if self.request.kind == JobKind::Revert {
-            let back = deks
-                .iter()
-                .filter(|r| !r.active && from.is_some_and(|f| r.version < f))
-                .max_by_key(|r| r.version)
-                .ok_or_else(|| {
-                    Failure::conflict(
-                        "nothing-to-revert",
-                        format!("organization {organization} has no earlier version"),
-                    )
-                })?;
-            (Successor::Old { id: back.id.clone(), version: back.version }, back.id.clone(), back.version, None)
-        } else {
-            self.progress.phase(&format!("{organization}: making a DEK"));
-            new = self.vault.new_dek(organization)?;
-            let id = DekId::parse(&Uuid::new_v4().to_string()).expect("a UUID is an id");
-            let version = KeyVersion(deks.iter().map(|r| r.version.0).max().unwrap_or(0) + 1);
-            let successor = Successor::New {
-                id: id.clone(),
-                version,
-                wrapped: &new.stored_text,
-                key_arn: new.key_arn.as_deref(),
-                material_id: new.material_id.as_deref(),
-                fingerprint: &new.fingerprint,
-            };
-            (successor, id, version, new.request_id.clone())
-        };
-        crash::point("flip-before-intent");
-        let details = json!({"job": self.job.to_string(), "organization": organization.as_str(), "dekId": id.as_str(),
-            "previousVersion": from, "newVersion": version, "reason": self.request.reason, "awsRequestId": request_id});
-        let intent = self.journal.intent("KEY_ROTATION_INITIATED", organization.as_str(), details.clone())?;
-        self.session.part_intent(self.job, organization, intent.uuid())?;
-        crash::point("flip-after-intent");
-        let flip = Flip { organization, successor, expected: deks, job: self.job, run_id: self.app.run_id, chunks };
-        match self.commit_flip(&flip, &id) {
-            Ok(true) => {
-                crash::point("flip-after-commit");
-                self.journal.outcome(&intent, "KEY_ROTATION_COMPLETED", organization.as_str(), details)?;
-                self.app.ui.say(&format!("{organization}: version {version} is active"));
-                Ok(true)
-            }
-            Ok(false) => {
-                self.journal.outcome(
-                    &intent,
-                    "KEY_ROTATION_FAILED",
-                    organization.as_str(),
-                    json!({"reason": "DEK rows changed since the plan"}),
-                )?;
-                let failure = Failure::conflict(
-                    "superseded",
-                    format!("the DEKs of {organization} were changed by somebody else; nothing was flipped"),
-                )
-                .hint(format!("`scrybe-keys keys show --org {organization}`, then run the command again"));
-                self.refuse(organization, PartState::Superseded, failure)?;
-                Ok(false)
-            }
-            Err(failure) => {
-                // Best effort: an intent without outcome is settled by the next run all the same.
-                let reason = json!({"code": failure.code, "reason": failure.message});
-                let _ = self.journal.outcome(&intent, "KEY_ROTATION_FAILED", organization.as_str(), reason);
-                Err(failure)
-            }
-        }
-    }
-
-    fn commit_flip(&mut self, flip: &Flip<'_>, id: &DekId) -> Result<bool, Failure> {
-        let map = &self.app.settings.map.value;
-        let mut tries = 0;
-        loop {
-            let attempt = match self.session.flip(map, flip) {
-                Ok(None) => return Ok(false),
-                Ok(Some(open)) => {
-                    crash::point("flip-before-commit");
-                    open.commit()
-                }
-                Err(error) => Err(error),
-            };
-            match attempt {
-                Ok(()) => return Ok(true),
-                Err(error) if error.kind == DbErrorKind::Retry && tries < 10 && !self.app.interrupt.asked() => {
-                    tries += 1;
-                    std::thread::sleep(Duration::from_millis(100 * tries));
-                }
-                // The answer to COMMIT may be lost while the commit is not: the row tells.
-                Err(error) if error.kind == DbErrorKind::Unreachable => return self.after_lost_commit(flip, id, error),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn after_lost_commit(&mut self, flip: &Flip<'_>, id: &DekId, error: DbError) -> Result<bool, Failure> {
-        self.reconnect().map_err(|_| Failure { exit: Exit::Incomplete, ..Failure::from(error) })?;
-        let parts = self.session.job_parts(self.job)?;
-        let flipped = parts
-            .iter()
-            .any(|p| p.organization == *flip.organization && p.target.as_ref().is_some_and(|(t, _)| t == id));
-        if flipped {
-            return Ok(true);
-        }
-        Err(Failure::new(
-            Exit::Incomplete,
-            "connection-lost",
-            "the connection was lost before the flip was committed; nothing was flipped",
-        )
-        .hint("run the same command again"))
+        let unwrapped = keyrings::unwrap(self.vault, &part.organization, &deks).map_err(|failure| {
+            Failure { exit: Exit::Incomplete, ..failure }
+                .during(format_args!("cells of {} are waiting to be moved", part.organization))
+        })?;
+        Ok(Some((unwrapped.keyring, unwrapped.current)))
     }
 
     /// A new connection that holds the job's lock; the server may need a moment to notice that the old one is gone.
@@ -322,41 +194,6 @@ impl Runner<'_> {
         }
         Err(Failure::new(Exit::Incomplete, "connection-lost", "the database connection was lost and did not come back")
             .hint("run the same command again: it goes on where it stopped"))
-    }
-
-    fn plan_chunks(&mut self, organization: &OrgId) -> Result<Vec<PlannedChunk>, Failure> {
-        let mut chunks = Vec::new();
-        for live in &self.catalog.tables {
-            self.progress.phase(&format!("{organization}: cutting {}", live.name));
-            let (rows, bounds) = self.session.chunk_bounds(live, organization, CHUNK_ROWS)?;
-            if rows == 0 {
-                continue;
-            }
-            let mut lower: Option<String> = None;
-            for upper in bounds {
-                chunks.push((live.name.clone(), Rows::Range { lower: lower.take(), upper: Some(upper.clone()) }));
-                lower = Some(upper);
-            }
-            chunks.push((live.name.clone(), Rows::Range { lower, upper: None }));
-        }
-        Ok(chunks)
-    }
-
-    /// The keyring of a part that has a target. `None` when the target is not current any more: the part is superseded.
-    pub(super) fn keyring_of(&mut self, part: &Part) -> Result<Option<(Keyring, usize)>, Failure> {
-        let (target, version) =
-            part.target.as_ref().ok_or_else(|| Failure::internal("a started part names no target"))?;
-        let deks = self.session.dek_rows(&self.app.settings.map.value, &part.organization)?;
-        let current = keyrings::current(&part.organization, &deks).ok();
-        if current.is_none_or(|row| row.id != *target) {
-            self.supersede(&part.organization, *version)?;
-            return Ok(None);
-        }
-        let unwrapped = keyrings::unwrap(self.vault, &part.organization, &deks).map_err(|failure| {
-            Failure { exit: Exit::Incomplete, ..failure }
-                .during(format_args!("cells of {} are waiting to be moved", part.organization))
-        })?;
-        Ok(Some((unwrapped.keyring, unwrapped.current)))
     }
 
     fn walk(
@@ -422,23 +259,11 @@ impl Runner<'_> {
         self.refuse(organization, PartState::Superseded, failure)
     }
 
-    fn refuse(&mut self, organization: &OrgId, state: PartState, failure: Failure) -> Result<(), Failure> {
+    pub(super) fn refuse(&mut self, organization: &OrgId, state: PartState, failure: Failure) -> Result<(), Failure> {
         self.session.refuse_part(self.job, organization, state, failure.code, &failure.message)?;
         self.app.ui.warn(&format!("{organization}: {}", failure.message));
         self.refused.push((organization.clone(), failure));
         Ok(())
-    }
-
-    /// Writes the outcome that a killed run could not: derived from what the database says happened.
-    fn settle_dangling_intent(&mut self, part: &Part) -> Result<(), Failure> {
-        let Some(intent) = part.intent else { return Ok(()) };
-        if self.session.audit_has(intent, "outcome")? {
-            return Ok(());
-        }
-        let event = if part.flipped { "KEY_ROTATION_COMPLETED" } else { "KEY_ROTATION_FAILED" };
-        let details = json!({"job": self.job.to_string(), "organization": part.organization.as_str(), "derived": true,
-            "dekId": part.target.as_ref().map(|(id, _)| id.as_str()), "newVersion": part.target.as_ref().map(|(_, v)| *v)});
-        self.journal.outcome(&IntentId::of(intent), event, part.organization.as_str(), details)
     }
 
     pub(super) fn stop_if_asked(&mut self) -> Result<(), Failure> {

@@ -3,13 +3,16 @@
 pub mod audit;
 pub mod binding;
 pub mod census;
+pub mod counting;
 pub mod crash;
+pub mod flipping;
 pub mod health;
 pub mod installation;
 pub mod job;
 pub mod keyrings;
 pub mod keys;
 pub mod permit;
+pub mod preflight;
 pub mod retry;
 pub mod rotation;
 pub mod sandbox;

@@ -3,8 +3,8 @@
 //! A plan reads and counts; it holds no key material. It is shown, agreed to by its digest, and handed to `ops::job`, which checks again what
 //! could have changed. An unfinished job of the same scope is found here and gone on with; it is never doubled.
 
-use super::keyrings;
 use super::wrapping::Vault;
+use super::{keyrings, preflight};
 use crate::app::App;
 use crate::core::cell::Wishes;
 use crate::core::data_map::Opens;
@@ -12,7 +12,7 @@ use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::problem::{Problem, Severity};
 use crate::db::catalog::Catalog;
 use crate::db::jobs::{Job, JobKind, PartState};
-use crate::db::{DekRow, Need, Session};
+use crate::db::{DekRow, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
 use jiff::Timestamp;
@@ -127,7 +127,7 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
     let binding = super::binding::check(app, session, true)?;
     let context_line = super::binding::context_line(&app.settings, &binding);
     let catalog = session.catalog(map)?.only(&request.models)?;
-    preflight(app, session, &catalog, &request)?;
+    preflight::check(app, session, &catalog, &request)?;
 
     let scope = request.scope_text();
     let job = session.running_job(&scope)?;
@@ -217,42 +217,6 @@ fn going_on(
         state,
     };
     Ok((planned, Vec::new()))
-}
-
-/// What no organization's part could pass: triggers, row security, privileges.
-fn preflight(app: &App, session: &mut Session, catalog: &Catalog, request: &Request) -> Result<(), Failure> {
-    let need = if request.kind == JobKind::ReEncrypt { Need::Move } else { Need::Rotate };
-    let missing = session.missing_privileges(&app.settings.map.value, need)?;
-    if !missing.is_empty() {
-        let mut failure = Failure::new(
-            Exit::Denied,
-            "missing-privileges",
-            format!("this role lacks {} privileges; nothing was changed", missing.len()),
-        );
-        failure.hints = missing.iter().map(|g| format!("{} -- {}", g.sql, g.why)).collect();
-        return Err(failure);
-    }
-    if let Some(live) = catalog.tables.iter().find(|t| t.row_security) {
-        return Err(Failure::new(
-            Exit::Denied,
-            "row-security",
-            format!("row-level security on table {} hides rows from this role: cells would be left behind", live.name),
-        )
-        .hint("run as a role with BYPASSRLS, or as the table's owner without FORCE ROW LEVEL SECURITY"));
-    }
-    if !request.allow_triggers
-        && !request.dek_only
-        && let Some(live) = catalog.tables.iter().find(|t| !t.update_triggers.is_empty())
-    {
-        let names = live.update_triggers.join(", ");
-        return Err(Failure::conflict(
-            "update-trigger",
-            format!("table {} has triggers that fire on UPDATE ({names}): a move must not change anything but sealed columns", live.name),
-        )
-        .hint(format!("ALTER TABLE {} DISABLE TRIGGER … for the time of the job", live.sql_name))
-        .hint("or, when they are harmless, --allow-triggers"));
-    }
-    Ok(())
 }
 
 fn overlap(other: &Job) -> Failure {

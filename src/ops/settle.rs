@@ -5,9 +5,9 @@
 //! database's clock and every transaction that was open then has ended. What it finds is moved, and it is taken again until clean.
 
 use super::census::{self, Census, OrganizationKeys, Protection, Request as CensusRequest};
-use super::crash;
 use super::job::Runner;
 use super::walk::WalkEnd;
+use super::{counting, crash};
 use crate::core::ids::OrgId;
 use crate::db::cells::Rows;
 use crate::db::census::CensusFilter;
@@ -45,11 +45,11 @@ impl Runner<'_> {
         for _ in 0..ROUNDS {
             self.wait_for_writers()?;
             crash::point("before-census");
-            let (census, clean) = self.sweep(&parts)?;
+            let swept = self.sweep(&parts)?;
             parts = waiting(self.session.job_parts(self.job)?);
-            if parts.is_empty() {
-                return Ok(Some(census));
-            }
+            let Some((census, clean)) = swept.filter(|_| !parts.is_empty()) else {
+                return Ok(None);
+            };
             if clean {
                 self.prove(&parts, &census)?;
                 return Ok(Some(census));
@@ -78,8 +78,9 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// One census over the parts' organizations; moves what it finds stale. True when there was nothing.
-    fn sweep(&mut self, parts: &[Part]) -> Result<(Census, bool), Failure> {
+    /// One census over the parts' organizations; moves what it finds stale. True when there was nothing to move; `None` when every part
+    /// is superseded.
+    fn sweep(&mut self, parts: &[Part]) -> Result<Option<(Census, bool)>, Failure> {
         let mut rings = census::Keyrings::new();
         let mut organizations = Vec::new();
         for part in parts {
@@ -89,7 +90,7 @@ impl Runner<'_> {
             }
         }
         if organizations.is_empty() {
-            return Ok((Census::default(), true));
+            return Ok(None);
         }
         self.progress.phase("proving: reading every cell");
         let request = CensusRequest {
@@ -100,7 +101,7 @@ impl Runner<'_> {
             workers: self.app.settings.policy.workers,
         };
         let mut holder = self.app.connect()?;
-        let census = census::take(self.app, &mut holder, self.catalog, &rings, &request, &*self.progress).map_err(
+        let census = counting::take(self.app, &mut holder, self.catalog, &rings, &request, &*self.progress).map_err(
             |failure| {
                 if failure.code == "interrupted" { Failure { exit: Exit::Incomplete, ..failure } } else { failure }
                     .hint("run the same command again: only the proof is left to do")
@@ -139,7 +140,7 @@ impl Runner<'_> {
                 WalkEnd::Superseded => self.supersede(&id, keys.keyring.entries()[keys.current].version)?,
             }
         }
-        Ok((census, clean))
+        Ok(Some((census, clean)))
     }
 
     /// With `--from-version` cells under other versions are left alone on purpose; they are reported, not moved.
