@@ -22,3 +22,7 @@ mod pty_rotate;
 mod rotation_beside;
 mod rotation_foreign;
 mod secrecy;
+
+mod kms_checks_crypto;
+mod kms_checks_keys;
+mod kms_contract;

@@ -8,7 +8,10 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod emulators;
 pub mod endpoint;
 pub mod foreign;
+pub mod kms_bench;
+pub mod kms_verdict;
 pub mod python;
 pub mod world;
