@@ -19,6 +19,8 @@ use std::thread;
 const ALIASES: [&str; 3] =
     ["alias/scrybe-phi-master-key-development", "alias/scrybe-phi-development", "alias/scrybe-phi-master-key-dev"];
 
+const ROTATION_DAYS: u32 = 90;
+
 /// Fills the sandbox. `replace` starts over where it has been filled.
 pub fn seed(
     app: &App,
@@ -87,6 +89,9 @@ fn master_key(kms: &dyn Kms, known: Option<&str>) -> Result<String, Failure> {
                 other?;
             }
         }
+    }
+    if !kms.key_rotation_status(&key.key_id)?.value.enabled {
+        kms.enable_key_rotation(&key.key_id, ROTATION_DAYS)?;
     }
     Ok(key.arn)
 }
