@@ -8,10 +8,10 @@ mod support;
 
 mod architecture;
 mod help;
-mod settings;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
+mod settings;
 
 mod faults_cells;
 mod faults_database;

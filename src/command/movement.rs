@@ -266,7 +266,9 @@ fn kept_census(ended: &Ended) -> Option<Value> {
 }
 
 fn rotation_json(ended: &Ended, part: &Part) -> Value {
+    let requested = !ended.job.scope.contains(" dek-only");
     let status = match part.state {
+        PartState::Settled if !requested => "NOT_REQUESTED",
         PartState::Settled => "COMPLETED",
         PartState::Moved | PartState::Moving => "IN_PROGRESS",
         PartState::Pending => "QUEUED",
@@ -276,7 +278,7 @@ fn rotation_json(ended: &Ended, part: &Part) -> Value {
         "previousVersion": part.previous.as_ref().map(|(_, v)| *v), "newVersion": part.target.as_ref().map(|(_, v)| *v),
         "dekId": part.target.as_ref().map(|(id, _)| id.as_str()),
         "rotatedAt": part.flipped.then_some(part.flipped_at).flatten().map(|t| t.to_string()), "rotatedBy": ended.job.actor,
-        "reEncryptionStatus": {"requested": true, "status": status}, "state": part.state.as_str(),
+        "reEncryptionStatus": {"requested": requested, "status": status}, "state": part.state.as_str(),
         "darkSeconds": part.dark_seconds(), "darkCellSeconds": if part.flipped { Some(part.dark_cell_seconds) } else { None },
         "rowsVisited": part.rows_visited, "cellsMoved": part.cells_moved, "cellsMovedLate": part.cells_late,
         "bytesMoved": part.bytes_moved, "quarantined": part.quarantined,

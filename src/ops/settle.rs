@@ -63,18 +63,17 @@ impl Runner<'_> {
         .hint("an application still seals with a cached key: restart it, then run the same command again"))
     }
 
+    /// Keeps the census, then ends the parts: killed in between, the next run takes the census again.
     fn prove(&mut self, parts: &[Part], census: &Census) -> Result<(), Failure> {
-        for part in parts {
-            self.session.set_part(self.job, &part.organization, PartState::Settled)?;
-            if self.request.models.is_empty()
-                && self.request.from_version.is_none()
-                && let Some((target, _)) = &part.target
-            {
-                self.session.record_retired(&self.app.settings.map.value, &part.organization, target)?;
-            }
-        }
         self.problems.extend(census.problems());
         self.session.keep_census(self.job, &census::to_json(census).to_string())?;
+        let whole = self.request.models.is_empty() && self.request.from_version.is_none();
+        for part in parts {
+            if let Some((target, _)) = part.target.as_ref().filter(|_| whole) {
+                self.session.record_retired(&self.app.settings.map.value, &part.organization, target)?;
+            }
+            self.session.set_part(self.job, &part.organization, PartState::Settled)?;
+        }
         Ok(())
     }
 
