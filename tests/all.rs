@@ -12,6 +12,7 @@ mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
 mod settings;
+mod settings_process;
 
 mod faults_cells;
 mod faults_database;

@@ -59,6 +59,14 @@ verbs! {
 }
 
 impl Verb {
+    /// True for verbs that can be ended anywhere: they change nothing worth finishing.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Verb::Context(_) | Verb::Keys(_) | Verb::Census(_) | Verb::Audit(_) | Verb::Health(_) | Verb::Completions(_) | Verb::Man(_)
+        )
+    }
+
     /// False for verbs that only print something built in: no file is read and no setting can be wrong for them.
     pub fn needs_settings(&self) -> bool {
         match self {

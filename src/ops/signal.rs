@@ -2,6 +2,8 @@
 //! The first asks to finish the batch; a second INT cancels the running statement. HUP is ignored on purpose: stopping a move
 //! prolongs the outage, and progress is in the database. What the process itself needs (no core files, quiet panics) is set here too.
 
+use crate::core::duration;
+use crate::error::Failure;
 use crate::exit::Exit;
 use nix::sys::resource::{Resource, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
@@ -46,13 +48,30 @@ pub fn guard_process() {
     }));
 }
 
-/// Starts listening: signals and, when given, the deadline. For the real process only, once.
-pub fn listen(interrupt: &Interrupt, timeout: Option<Duration>) {
+/// How a run is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Finish what is begun; only a third INT ends it where it stands.
+    InGoodOrder,
+    /// It only reads: the first request ends it.
+    AtOnce,
+}
+
+/// Starts listening: signals and, when given, the deadline. For the real process only, once. `end` says the last word and the exit code.
+pub fn listen(
+    interrupt: &Interrupt,
+    urgency: Urgency,
+    timeout: Option<Duration>,
+    end: impl Fn(Failure) -> Exit + Send + Sync + 'static,
+) {
+    let end = Arc::new(end);
     if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGPIPE]) {
-        let interrupt = interrupt.clone();
+        let (interrupt, end) = (interrupt.clone(), end.clone());
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 match signal {
+                    SIGINT | SIGTERM if urgency == Urgency::AtOnce => leave(end(interrupted())),
+                    SIGINT if interrupt.insisted() => leave(end(torn_off())),
                     SIGINT => interrupt.ask(),
                     // A second TERM does not insist: supervisors repeat themselves.
                     SIGTERM if !interrupt.asked() => interrupt.ask(),
@@ -65,18 +84,32 @@ pub fn listen(interrupt: &Interrupt, timeout: Option<Duration>) {
         let interrupt = interrupt.clone();
         std::thread::spawn(move || {
             std::thread::sleep(timeout);
-            interrupt.ask();
-            std::thread::sleep(GRACE);
-            crate::ui::last_words(
-                "timed out, and nothing moved for 30 seconds after that; what is committed is safe: run the same command again",
-            );
-            give_up(Exit::Unreachable);
+            if urgency == Urgency::InGoodOrder {
+                interrupt.ask();
+                std::thread::sleep(GRACE);
+            }
+            leave(end(timed_out(timeout)));
         });
     }
 }
 
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted", "interrupted; nothing was changed")
+}
+
+fn torn_off() -> Failure {
+    Failure::new(Exit::Incomplete, "interrupted", "ended where it stood; what is committed is safe")
+        .hint("the same command goes on where it stopped")
+}
+
+fn timed_out(timeout: Duration) -> Failure {
+    let message = format!("not done within --timeout {}; what is committed is safe", duration::shown(timeout));
+    Failure::new(Exit::Unreachable, "timed-out", message)
+        .hint("run the same command again; `scrybe-keys context` shows what does not answer")
+}
+
 /// The end of a run that does not end by itself: whatever is committed is safe, whatever is not was never promised.
 #[expect(clippy::disallowed_methods, reason = "nothing can be returned through when nothing moves")]
-fn give_up(exit: Exit) -> ! {
+fn leave(exit: Exit) -> ! {
     std::process::exit(exit.code().into())
 }

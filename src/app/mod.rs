@@ -3,21 +3,24 @@
 //! `run` is what `main` and the capability tests call. Whatever happens ends here as one answer on stdout and one exit code.
 //! Process-wide matters (signals, limits, panic hook, log) are set up only for the real terminal.
 
+mod command_line;
+mod ending;
+
 use crate::aws;
-use crate::command::{Cli, Verb};
-use crate::config::{Env, Flags, Origin, Provider, Settings};
+use crate::command::Cli;
+use crate::config::{Env, Origin, Provider, Settings};
 use crate::core::kms::Kms;
 use crate::core::problem::Problem;
 use crate::db;
-use crate::envelope::{Context, Envelope};
+use crate::envelope::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::local;
-use crate::ops::signal::{self, Interrupt};
+use crate::ops::signal::{self, Interrupt, Urgency};
 use crate::ops::{crash, job};
 use crate::ui::{Terminal, Ui};
-use clap::{ColorChoice, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 /// What every verb gets: who and where it is, how it may talk, when to stop.
@@ -132,15 +135,17 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
     // Before clap has spoken only the words themselves can be asked.
     let json = ours().any(|a| a == "--json");
     let no_color = env.var("NO_COLOR").is_some();
-    let (cli, verb_path) = match parse(&argv, &terminal, no_color) {
+    let (cli, verb_path) = match command_line::parse(&argv, &terminal, no_color) {
         Ok(parsed) => parsed,
-        Err(error) => return unparsed(&error, &terminal, json, no_color, run_id),
+        Err(error) => return ending::unparsed(&error, &terminal, json, no_color, run_id),
     };
     let ui = Ui::new(&terminal, &cli.flags, no_color);
     if terminal.is_process() {
         ui.start_log(cli.flags.verbose);
     }
     let Cli { flags, verb } = cli;
+    let last_word = ending::LastWord::default();
+    let urgency = if verb.only_reads() { Urgency::AtOnce } else { Urgency::InGoodOrder };
     let settings = if verb.needs_settings() { Settings::load(&flags, &env) } else { Ok(Settings::bare(&flags)) };
     match settings {
         Ok(settings) => {
@@ -150,7 +155,7 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 ui,
                 interrupt: Interrupt::default(),
                 run_id,
-                command_line: command_line(&argv),
+                command_line: command_line::for_records(&argv),
                 kms: OnceLock::new(),
                 delivery: OnceLock::new(),
             };
@@ -158,11 +163,20 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 crash::arm(point);
             }
             if terminal.is_process() {
-                signal::listen(&app.interrupt, flags.timeout);
+                let (ui, verb, last_word) =
+                    (Ui::new(&terminal, &flags, no_color), verb_path.clone(), last_word.clone());
+                signal::listen(&app.interrupt, urgency, flags.timeout, move |failure| {
+                    last_word.take();
+                    ending::finish(&ui, &verb, run_id, None, Err(failure))
+                });
             }
             app.settings.notes.iter().for_each(|note| app.ui.warn(note));
-            let result = verb.run(&app);
-            let exit = finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), result);
+            let result = panic::catch_unwind(AssertUnwindSafe(|| verb.run(&app))).unwrap_or_else(|_| {
+                Err(Failure::internal("a fault of the tool itself ended this run")
+                    .hint("run the same command again: what is committed is safe; and report the line above"))
+            });
+            last_word.take();
+            let exit = ending::finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), result);
             if let Some(delivery) = app.delivery.get().filter(|_| exit != Exit::Internal) {
                 crash::point("before-delivered");
                 if let Err(failure) = job::deliver(&app, *delivery) {
@@ -173,138 +187,6 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
             }
             exit
         }
-        Err(failure) => finish(&ui, &verb_path, run_id, None, Err(failure)),
-    }
-}
-
-/// Prints the outcome, once, and says the exit code.
-fn finish(ui: &Ui, verb: &str, run_id: uuid::Uuid, context: Option<Context>, result: Result<Outcome, Failure>) -> Exit {
-    let (outcome, failure) = match result {
-        Ok(mut outcome) => {
-            let failure = outcome.failure.take();
-            (Some(outcome), failure)
-        }
-        Err(failure) => (None, Some(failure)),
-    };
-    let exit = outcome
-        .as_ref()
-        .map(|o| o.exit)
-        .filter(|e| *e != Exit::Done)
-        .or(failure.as_ref().map(|f| f.exit))
-        .unwrap_or(Exit::Done);
-    let written = if ui.is_json() {
-        let mut envelope = Envelope::new(verb, exit, run_id);
-        envelope.context = context;
-        if let Some(outcome) = outcome {
-            (envelope.changed, envelope.data, envelope.problems) = (outcome.changed, outcome.data, outcome.problems);
-        }
-        if let Some(failure) = &failure {
-            envelope = envelope.with_failure(failure);
-        }
-        ui.answer(&envelope.to_line())
-    } else {
-        outcome.filter(|o| !o.text.is_empty()).map_or(Ok(()), |o| ui.answer(&o.text))
-    };
-    if let Some(failure) = &failure {
-        ui.fail(failure);
-    }
-    match written {
-        Ok(()) => exit,
-        Err(error) => {
-            let lost = Failure::internal("the answer could not be written to stdout").caused_by(error);
-            ui.fail(&lost);
-            if exit == Exit::Done { lost.exit } else { exit }
-        }
-    }
-}
-
-/// The command line understood, and the verb's words joined by `-` (`jobs-list`).
-fn parse(argv: &[OsString], terminal: &Terminal, no_color: bool) -> Result<(Cli, String), clap::Error> {
-    let mut command = Cli::command().color(if no_color { ColorChoice::Never } else { ColorChoice::Auto });
-    if let Some(columns) = terminal.columns() {
-        command = command.term_width(columns.clamp(60, 100));
-    } else {
-        command = command.term_width(100);
-    }
-    let matches = command.try_get_matches_from_mut(argv)?;
-    let mut path = Vec::new();
-    let mut level = matches.subcommand();
-    while let Some((name, inner)) = level {
-        path.push(name.to_owned());
-        level = inner.subcommand();
-    }
-    Ok((Cli::from_arg_matches(&matches)?, path.join("-")))
-}
-
-/// Help and version are answers; everything else is a usage error, in JSON too where JSON was asked for.
-fn unparsed(error: &clap::Error, terminal: &Terminal, json: bool, no_color: bool, run_id: uuid::Uuid) -> Exit {
-    let ui = Ui::new(terminal, &Flags { json, ..Flags::default() }, no_color);
-    let colored = |stderr| terminal.shows_color(stderr) && !no_color;
-    let text = |stderr| if colored(stderr) { error.render().ansi().to_string() } else { error.render().to_string() };
-    if !error.use_stderr() {
-        return match ui.answer(&text(false)) {
-            Ok(()) => Exit::Done,
-            Err(_) => Exit::Internal,
-        };
-    }
-    if json {
-        let plain = error.render().to_string();
-        let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
-        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let failure =
-            lines.filter_map(|line| line.strip_prefix("tip: ")).fold(Failure::usage("usage", message), Failure::hint);
-        let envelope = Envelope::new("usage", Exit::Usage, run_id).with_failure(&failure);
-        let _ = ui.answer(&envelope.to_line());
-    }
-    ui.usage(&text(true));
-    Exit::Usage
-}
-
-/// The command line for records: the password of an address is masked wherever it stands.
-fn command_line(argv: &[OsString]) -> String {
-    let words = argv.iter().skip(1).map(|arg| quoted(&without_password(&arg.to_string_lossy())));
-    std::iter::once("scrybe-keys".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a POSIX shell takes it back.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-fn without_password(arg: &str) -> String {
-    let Some((before, rest)) = arg.split_once("://") else { return arg.to_owned() };
-    let query = rest.find('?').map_or("", |_| "?…");
-    match rest.rsplit_once('@') {
-        Some((_, place)) => format!("{before}://…@{}{query}", place.split('?').next().unwrap_or_default()),
-        None => format!("{before}://{}{query}", rest.split('?').next().unwrap_or_default()),
-    }
-}
-
-impl Verb {
-    /// Every verb that help lists.
-    pub fn names() -> Vec<String> {
-        Cli::command().get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name().to_owned()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_hold_no_password() {
-        let masked = |text: &str| without_password(text);
-        assert_eq!(
-            masked("--database-url=postgresql://app:pw@h:5/d?password=x"),
-            "--database-url=postgresql://…@h:5/d?…"
-        );
-        assert_eq!(masked("postgresql:///d?user=a&password=x"), "postgresql:///d?…");
-        assert_eq!(masked("postgresql://app:p@w@h/d"), "postgresql://…@h/d");
-        assert_eq!(masked("--org"), "--org");
+        Err(failure) => ending::finish(&ui, &verb_path, run_id, None, Err(failure)),
     }
 }
