@@ -11,10 +11,11 @@ use crate::core::ids::{DekId, OrgId};
 use crate::db::jobs::ChunkKey;
 use postgres::{Statement, Transaction};
 
-/// Which rows of a table: a key range (lower, upper], open at `None`, or rows by id.
+/// Which rows of a table: keys (lower, upper], heap blocks [from, to), both open at `None`, or rows by id.
 #[derive(Clone, Debug)]
 pub enum Rows {
     Range { lower: Option<String>, upper: Option<String> },
+    Blocks { from: i64, to: Option<i64> },
     Ids(Vec<String>),
 }
 
@@ -82,6 +83,12 @@ impl Session {
         Ok((total, found.iter().filter(|row| !row.get::<_, bool>(1)).map(|row| row.get(0)).collect()))
     }
 
+    /// Rows of an organization in a table.
+    pub fn rows_of(&mut self, table: &LiveTable, organization: &OrgId) -> Result<i64, DbError> {
+        let sql = format!("SELECT count(*) FROM {} WHERE {}", table.from(), is_organization(table, 1));
+        Ok(self.client.query_one(&sql, &[&organization.as_str()])?.get(0))
+    }
+
     /// Ids, places and sizes of a chunk's rows, in heap order.
     pub fn window(&mut self, table: &LiveTable, organization: &OrgId, rows: &Rows) -> Result<Vec<Place>, DbError> {
         let id = table.id_sql();
@@ -95,6 +102,10 @@ impl Session {
             Rows::Range { lower: Some(l), upper: None } => (format!("{id} > {}", cast(2)), vec![l]),
             Rows::Range { lower: None, upper: Some(u) } => (format!("{id} <= {}", cast(2)), vec![u]),
             Rows::Range { lower: None, upper: None } => ("true".to_owned(), vec![]),
+            Rows::Blocks { from, to } => {
+                let to = to.map_or(String::new(), |to| format!(" AND t.ctid < '({to},0)'"));
+                (format!("t.ctid >= '({from},0)'{to}"), vec![])
+            }
             Rows::Ids(ids) => (format!("{id} = ANY (($2::text[])::{}[])", table.id_type), vec![ids]),
         };
         let sql = format!(

@@ -184,11 +184,22 @@ fn add_chunks(
     chunks: &[PlannedChunk],
 ) -> Result<(), DbError> {
     let insert = t.prepare(
-        "INSERT INTO scrybe_keys.job_chunk (job_id, organization_id, chunk, table_name, lower_key, upper_key) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO scrybe_keys.job_chunk
+            (job_id, organization_id, chunk, table_name, lower_key, upper_key, by_block, from_block, to_block)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )?;
     for (number, (table, rows)) in chunks.iter().enumerate() {
-        let Rows::Range { lower, upper } = rows else { continue };
-        t.execute(&insert, &[&job, &organization.as_str(), &(number as i32), table, lower, upper])?;
+        let (lower, upper, blocks) = match rows {
+            Rows::Range { lower, upper } => (lower.as_deref(), upper.as_deref(), None),
+            Rows::Blocks { from, to } => (None, None, Some((*from, *to))),
+            // Only settling walks by id, in chunks of its own.
+            Rows::Ids(_) => continue,
+        };
+        let (from, to) = (blocks.map(|b| b.0), blocks.and_then(|b| b.1));
+        t.execute(
+            &insert,
+            &[&job, &organization.as_str(), &(number as i32), table, &lower, &upper, &blocks.is_some(), &from, &to],
+        )?;
     }
     Ok(())
 }

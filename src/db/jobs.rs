@@ -221,7 +221,7 @@ impl Session {
     /// Chunks of an organization that are not done.
     pub fn open_chunks(&mut self, id: Uuid, organization: &OrgId) -> Result<Vec<Chunk>, DbError> {
         let rows = self.client.query(
-            "SELECT chunk, table_name, lower_key, upper_key FROM scrybe_keys.job_chunk
+            "SELECT chunk, table_name, lower_key, upper_key, by_block, from_block, to_block FROM scrybe_keys.job_chunk
              WHERE job_id = $1 AND organization_id = $2 AND NOT done AND NOT late ORDER BY chunk",
             &[&id, &organization.as_str()],
         )?;
@@ -230,7 +230,11 @@ impl Session {
             .map(|row| Chunk {
                 key: ChunkKey { job: id, organization: organization.clone(), chunk: row.get(0) },
                 table: row.get(1),
-                rows: Rows::Range { lower: row.get(2), upper: row.get(3) },
+                rows: if row.get(4) {
+                    Rows::Blocks { from: row.get::<_, Option<i64>>(5).unwrap_or(0), to: row.get(6) }
+                } else {
+                    Rows::Range { lower: row.get(2), upper: row.get(3) }
+                },
             })
             .collect())
     }

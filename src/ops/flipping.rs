@@ -6,14 +6,15 @@
 
 use super::audit::IntentId;
 use super::job::Runner;
-use super::walk::CHUNK_ROWS;
+use super::walk::{BLOCKS_PER_CHUNK, CHUNK_ROWS, HEAP_SHARE};
 use super::{crash, keyrings};
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::keyring::Keyring;
+use crate::db::catalog::LiveTable;
 use crate::db::cells::Rows;
 use crate::db::flip::{Flip, PlannedChunk, Successor};
 use crate::db::jobs::{Chunk, JobKind, Part, PartState};
-use crate::db::{DbError, DbErrorKind, DekRow};
+use crate::db::{DbError, DbErrorKind, DekRow, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
 use serde_json::json;
@@ -168,16 +169,9 @@ impl Runner<'_> {
         let mut chunks = Vec::new();
         for live in &self.catalog.tables {
             self.progress.phase(&format!("{organization}: cutting {}", live.name));
-            let (rows, bounds) = self.session.chunk_bounds(live, organization, CHUNK_ROWS)?;
-            if rows == 0 {
-                continue;
-            }
-            let mut lower: Option<String> = None;
-            for upper in bounds {
-                chunks.push((live.name.clone(), Rows::Range { lower: lower.take(), upper: Some(upper.clone()) }));
-                lower = Some(upper);
-            }
-            chunks.push((live.name.clone(), Rows::Range { lower, upper: None }));
+            chunks.extend(
+                cut_table(&mut self.session, live, organization)?.into_iter().map(|rows| (live.name.clone(), rows)),
+            );
         }
         Ok(chunks)
     }
@@ -193,4 +187,33 @@ impl Runner<'_> {
             "dekId": part.target.as_ref().map(|(id, _)| id.as_str()), "newVersion": part.target.as_ref().map(|(_, v)| *v)});
         self.journal.outcome(&IntentId::of(intent), event, part.organization.as_str(), details)
     }
+}
+
+/// Cuts an organization's rows of a table into chunks. Where most of the table is its own, by heap blocks: a walk that comes back to a page
+/// lets the server prune it and keep the new row on it. Elsewhere by key, through the organization's index.
+pub(super) fn cut_table(session: &mut Session, live: &LiveTable, organization: &OrgId) -> Result<Vec<Rows>, DbError> {
+    let mut chunks = Vec::new();
+    if live.rows > 0 && live.blocks > 2 * BLOCKS_PER_CHUNK && session.scans_tid_ranges()? {
+        let own = session.rows_of(live, organization)?;
+        if own as f64 >= live.rows as f64 * HEAP_SHARE {
+            let mut from = 0;
+            while from < live.blocks {
+                let to = from + BLOCKS_PER_CHUNK;
+                chunks.push(Rows::Blocks { from, to: (to < live.blocks).then_some(to) });
+                from = to;
+            }
+            return Ok(chunks);
+        }
+    }
+    let (rows, bounds) = session.chunk_bounds(live, organization, CHUNK_ROWS)?;
+    if rows == 0 {
+        return Ok(chunks);
+    }
+    let mut lower: Option<String> = None;
+    for upper in bounds {
+        chunks.push(Rows::Range { lower: lower.take(), upper: Some(upper.clone()) });
+        lower = Some(upper);
+    }
+    chunks.push(Rows::Range { lower, upper: None });
+    Ok(chunks)
 }

@@ -5,6 +5,7 @@
 //! database's clock and every transaction that was open then has ended. What it finds is moved, and it is taken again until clean.
 
 use super::census::{self, Census, OrganizationKeys, Protection, Request as CensusRequest};
+use super::flipping::cut_table;
 use super::job::Runner;
 use super::walk::WalkEnd;
 use super::{counting, crash};
@@ -124,13 +125,15 @@ impl Runner<'_> {
             clean = false;
             self.stop_if_asked()?;
             self.progress.phase(&format!("{organization}: moving what was left in {table}"));
-            let rows = if census.names_all(&organization, &table) {
-                Rows::Ids(named)
-            } else {
-                Rows::Range { lower: None, upper: None }
+            let pieces = match self.catalog.table(&table).filter(|_| !census.names_all(&organization, &table)) {
+                Some(live) => cut_table(&mut self.session, live, &id)?,
+                None => vec![Rows::Ids(named)],
             };
-            let chunk = self.session.add_late_chunk(self.job, &id, &table, rows)?;
-            match self.walk_late(&keys.keyring, keys.current, vec![chunk])? {
+            let mut chunks = Vec::with_capacity(pieces.len());
+            for rows in pieces {
+                chunks.push(self.session.add_late_chunk(self.job, &id, &table, rows)?);
+            }
+            match self.walk_late(&keys.keyring, keys.current, chunks)? {
                 WalkEnd::Done => {}
                 WalkEnd::Stopped => {
                     self.app.interrupt.ask();

@@ -75,8 +75,8 @@ CREATE TABLE job_organization (
     PRIMARY KEY (job_id, organization_id)
 );
 
--- A range of one table's keys for one organization: (lower, upper], open at NULL. Walked again from its start after a
--- crash: cells already moved are recognised by opening under the target. `late` chunks record what settling moved.
+-- A piece of one table for one organization: keys (lower, upper], or heap blocks [from, to), open at NULL. Walked again from its
+-- start after a crash: cells already moved are recognised by opening under the target. `late` chunks record what settling moved.
 CREATE TABLE job_chunk (
     job_id            uuid NOT NULL,
     organization_id   text NOT NULL,
@@ -84,6 +84,9 @@ CREATE TABLE job_chunk (
     table_name        text NOT NULL,
     lower_key         text,
     upper_key         text,
+    by_block          boolean NOT NULL DEFAULT false,
+    from_block        bigint,
+    to_block          bigint,
     late              boolean NOT NULL DEFAULT false,
     done              boolean NOT NULL DEFAULT false,
     rows_visited      bigint NOT NULL DEFAULT 0,
