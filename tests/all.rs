@@ -7,7 +7,11 @@
 mod support;
 
 mod architecture;
+mod audit_chain;
+mod health_checks;
 mod help;
+mod records_init;
+mod records_keys;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;

@@ -99,11 +99,12 @@ fn text(app: &App, report: &Report) -> String {
     let unknown = report.checks.iter().filter(|c| c.verdict == Verdict::Unknown).count();
     if report.problems.is_empty() {
         text.push_str("\nNo problem was found");
-        text.push_str(&if unknown > 0 { format!("; {unknown} checks were not made.\n") } else { ".\n".to_owned() });
+        text.push_str(&if unknown > 0 { format!("; checks not made: {unknown}.\n") } else { ".\n".to_owned() });
         return text;
     }
     const SHOWN: usize = 20;
-    text.push_str(&format!("\n{} problems, the worst first:\n", report.problems.len()));
+    let plural = if report.problems.len() == 1 { "problem" } else { "problems, the worst first" };
+    text.push_str(&format!("\n{} {plural}:\n", report.problems.len()));
     for problem in report.problems.iter().take(SHOWN) {
         let severity = match problem.severity {
             Severity::Critical => "critical",

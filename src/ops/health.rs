@@ -133,7 +133,8 @@ fn look_at_binding(app: &App, session: &mut Session, findings: &mut Findings) ->
     match session.server_facts() {
         Ok(facts) => {
             let role = if facts.in_recovery { "replica" } else { "primary" };
-            findings.check("database", Verdict::Ok, format!("PostgreSQL {}, {role}", facts.version));
+            let version = facts.version.split(' ').next().unwrap_or_default();
+            findings.check("database", Verdict::Ok, format!("PostgreSQL {version}, {role}"));
         }
         Err(error) => findings.unanswered("database", &error.into()),
     }

@@ -5,8 +5,9 @@
 
 use crate::app::App;
 use crate::core::problem::{Problem, Severity};
-use crate::db::{Binding, Grant, Installed, Need, SchemaError, SchemaState, Session};
+use crate::db::{Binding, DbError, DbErrorKind, Grant, Installed, Need, SchemaError, SchemaState, Session};
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::ops::audit::{self, Journal};
 use crate::ops::binding;
 use crate::ops::permit::Permit;
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// What is there, what is missing, and what `apply` would do.
 pub struct Survey {
-    pub schema: SchemaState,
+    /// `None` where this role may not read it: then it is there.
+    pub schema: Option<SchemaState>,
     /// The binding that stands.
     pub bound: Option<Binding>,
     /// The binding these settings ask for, or why it cannot be told.
@@ -43,11 +45,11 @@ pub struct Report {
 
 /// Looks. Refuses only a schema newer than this binary and a binding to another world.
 pub fn survey(app: &App, session: &mut Session, sandbox: bool) -> Result<Survey, Failure> {
-    let schema = session.schema_state()?;
+    let schema = readable(session.schema_state())?;
     let bound = match schema {
-        SchemaState::Newer { found, known } => return Err(SchemaError::Newer { found, known }.into()),
-        SchemaState::Absent => None,
-        SchemaState::Older { .. } | SchemaState::Current(_) => session.binding()?,
+        Some(SchemaState::Newer { found, known }) => return Err(SchemaError::Newer { found, known }.into()),
+        None | Some(SchemaState::Absent) => None,
+        Some(SchemaState::Older { .. } | SchemaState::Current(_)) => readable(session.binding())?.flatten(),
     };
     let wanted = binding::of_settings(app, sandbox, audit::actor(app));
     if let Some(bound) = &bound {
@@ -72,7 +74,7 @@ pub fn survey(app: &App, session: &mut Session, sandbox: bool) -> Result<Survey,
     Ok(Survey {
         new_config: if config.is_none() && !in_sandbox { usual_config(app) } else { None },
         install_grants: match schema {
-            SchemaState::Current(_) => Vec::new(),
+            None | Some(SchemaState::Current(_)) => Vec::new(),
             _ => session.missing_privileges(&app.settings.map.value, Need::Install)?,
         },
         rotate_grants: session.missing_privileges(&app.settings.map.value, Need::Rotate)?,
@@ -83,10 +85,19 @@ pub fn survey(app: &App, session: &mut Session, sandbox: bool) -> Result<Survey,
     })
 }
 
+/// `None` for what this role may not read; the missing grants say the rest.
+fn readable<T>(answer: Result<T, DbError>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == DbErrorKind::Denied => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Survey {
     /// True when `apply` would change something.
     pub fn has_work(&self) -> bool {
-        !matches!(self.schema, SchemaState::Current(_)) || self.bound.is_none() || self.new_config.is_some()
+        !matches!(self.schema, Some(SchemaState::Current(_))) || self.bound.is_none() || self.new_config.is_some()
     }
 
     /// The lines of the plan, in the order they are done.
@@ -94,11 +105,11 @@ impl Survey {
         let mut lines = Vec::new();
         let known = crate::db::known_version();
         match self.schema {
-            SchemaState::Absent => lines.push(format!("install the tool's schema, version {known}")),
-            SchemaState::Older { found, .. } => {
+            Some(SchemaState::Absent) => lines.push(format!("install the tool's schema, version {known}")),
+            Some(SchemaState::Older { found, .. }) => {
                 lines.push(format!("upgrade the tool's schema from version {found} to {known}"))
             }
-            SchemaState::Current(_) | SchemaState::Newer { .. } => {}
+            None | Some(SchemaState::Current(_) | SchemaState::Newer { .. }) => {}
         }
         if let (None, Ok(wanted)) = (&self.bound, &self.wanted) {
             let key = wanted.key_arn.as_ref().map_or_else(String::new, |arn| format!(" with key {arn}"));
@@ -123,16 +134,16 @@ impl Survey {
             all.push(Problem::new(Severity::Warning, code, subject, message, hint));
         };
         match self.schema {
-            SchemaState::Absent => {
+            Some(SchemaState::Absent) => {
                 missing("schema-absent", "scrybe_keys", "the tool's schema is not installed".into(), "scrybe-keys init")
             }
-            SchemaState::Older { found, known } => {
+            Some(SchemaState::Older { found, known }) => {
                 let text = format!("the tool's schema is at version {found}, this binary needs {known}");
                 missing("schema-older", "scrybe_keys", text, "scrybe-keys init");
             }
-            SchemaState::Current(_) | SchemaState::Newer { .. } => {}
+            None | Some(SchemaState::Current(_) | SchemaState::Newer { .. }) => {}
         }
-        if self.bound.is_none() {
+        if self.bound.is_none() && self.schema.is_some() {
             missing("not-bound", "binding", "the database is not bound to an environment".into(), "scrybe-keys init");
         }
         if let Err(why) = &self.wanted {
@@ -153,18 +164,22 @@ impl Survey {
 pub fn apply(app: &App, session: &mut Session, survey: Survey, permit: &Permit) -> Result<Report, Failure> {
     permit.covers(&survey.digest())?;
     let wanted = survey.wanted?;
+    let Some(schema) = survey.schema else {
+        return Err(Failure::new(
+            Exit::Denied,
+            "missing-privilege",
+            "the tool's schema is there, but this role may not use it",
+        )
+        .hint("`scrybe-keys init --check` prints the GRANTs to run"));
+    };
     if let Some(grant) = survey.install_grants.first() {
         return Err(survey.install_grants.iter().fold(
-            Failure::new(
-                crate::exit::Exit::Denied,
-                "missing-privilege",
-                format!("this role may not go on: {}", grant.why),
-            ),
+            Failure::new(Exit::Denied, "missing-privilege", format!("this role may not go on: {}", grant.why)),
             |failure, grant| failure.hint(grant.sql.clone()),
         ));
     }
     let mut installed = None;
-    if !matches!(survey.schema, SchemaState::Current(_)) {
+    if !matches!(schema, SchemaState::Current(_)) {
         let done = session.install_schema(&mut app.connect()?)?;
         installed = Some(done).filter(|i| i.from != Some(i.to));
     }

@@ -13,5 +13,6 @@ pub mod endpoint;
 pub mod foreign;
 pub mod kms_bench;
 pub mod kms_verdict;
+pub mod plain;
 pub mod python;
 pub mod world;

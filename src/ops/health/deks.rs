@@ -119,18 +119,17 @@ fn ages(
     }
     ages.sort_by(|a, b| b.cmp(a));
     health.oldest_active_days = ages.first().map(|(days, _)| *days);
-    let over: Vec<String> = ages.iter().filter(|(days, _)| *days > limit).map(|(_, org)| org.to_string()).collect();
-    health.over_age = over.len();
+    health.over_age = ages.iter().filter(|(days, _)| *days > limit).count();
     for (days, org) in ages.iter().filter(|(days, _)| *days > limit) {
         let text = format!("the active DEK is {days} days old, policy says {limit}");
         let hint = format!("scrybe-keys rotate --org {org} --reason \"key age\"");
         findings.problem(Severity::Warning, "dek-over-age", org.as_str(), text, &hint);
     }
-    match (over.len(), undated, health.oldest_active_days) {
+    match (health.over_age, undated, health.oldest_active_days) {
         (0, 0, Some(oldest)) => findings.check("dek age", Verdict::Ok, format!("oldest {oldest} of {limit} days")),
         (0, 0, None) => findings.check("dek age", Verdict::Ok, "no active DEK"),
         (0, n, _) => findings.check("dek age", Verdict::Unknown, format!("{} without a date", count(n, "DEK"))),
-        (n, _, _) => findings.check("dek age", Verdict::Warning, format!("{n} over {limit} days: {}", names(&over))),
+        (n, _, _) => findings.check("dek age", Verdict::Warning, format!("{} over {limit} days old", count(n, "DEK"))),
     }
 }
 
@@ -178,7 +177,9 @@ fn proofs(
         .collect();
     health.unproven = unproven.len();
     if unproven.is_empty() {
-        return findings.check("older versions", Verdict::Ok, "nothing is left under one, as far as our censuses say");
+        let older = by_org.values().any(|rows| rows.len() > 1);
+        let text = if older { "closing censuses found nothing under one" } else { "no organization has one" };
+        return findings.check("older versions", Verdict::Ok, text);
     }
     let text = format!("{} without a closing census", count(unproven.len(), "organization"));
     findings.check("older versions", Verdict::Warning, text);
