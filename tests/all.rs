@@ -16,6 +16,7 @@ mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
 mod settings;
+mod settings_database;
 mod settings_process;
 
 mod faults_cells;

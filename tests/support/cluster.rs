@@ -68,6 +68,11 @@ fn start_reaper(dir: &Path) {
     }
 }
 
+/// Address of a database of the shared cluster, with the superuser's password.
+pub fn shared_url(database: &str) -> String {
+    shared().cluster.url(database)
+}
+
 /// A database of one test, dropped with the value.
 pub struct Database {
     pub name: String,
