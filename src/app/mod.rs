@@ -16,6 +16,7 @@ use crate::envelope::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::local;
+use crate::ops::kms_guard::{Guarded, Pace};
 use crate::ops::signal::{self, Interrupt, Urgency};
 use crate::ops::{crash, job};
 use crate::ui::{Terminal, Ui};
@@ -86,7 +87,9 @@ impl App {
         if let Some(kms) = self.kms.get() {
             return Ok(kms.clone());
         }
-        let kms = self.open_kms()?;
+        let (ui, interrupt) = (self.ui.clone(), self.interrupt.clone());
+        let pace = Pace::real(move |text| ui.say(text), move || interrupt.asked());
+        let kms: Arc<dyn Kms> = Arc::new(Guarded::new(self.open_kms()?, pace));
         Ok(self.kms.get_or_init(|| kms).clone())
     }
 

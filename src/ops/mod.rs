@@ -11,6 +11,7 @@ pub mod installation;
 pub mod job;
 pub mod keyrings;
 pub mod keys;
+pub mod kms_guard;
 pub mod permit;
 pub mod preflight;
 pub mod retry;

@@ -27,7 +27,8 @@ const PIPE_WIDTH: usize = 100;
 /// Columns below which nothing is laid out any narrower.
 const NARROWEST: usize = 40;
 
-/// How this run talks. Shared between threads by reference.
+/// How this run talks. Shared between threads by reference; a clone talks to the same terminal.
+#[derive(Clone)]
 pub struct Ui {
     out: Sink,
     err: Sink,
