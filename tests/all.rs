@@ -32,3 +32,5 @@ mod secrecy;
 mod kms_checks_crypto;
 mod kms_checks_keys;
 mod kms_contract;
+mod kms_engine;
+mod kms_faults;
