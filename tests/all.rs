@@ -15,6 +15,7 @@ mod records_keys;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
+mod sandbox_verbs;
 mod settings;
 mod settings_database;
 mod settings_process;
