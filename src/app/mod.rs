@@ -70,9 +70,11 @@ impl App {
                 .hint("set DATABASE_URL, or give --database-url-file"));
         };
         let url = &database.value;
-        db::Session::open(url, self.settings.is_production()).map_err(|error| {
+        let session = db::Session::open(url, self.settings.is_production()).map_err(|error| {
             Failure::from(error).during(format_args!("connecting to {} ({})", url.shown(), database.origin))
-        })
+        })?;
+        self.interrupt.covers(session.cancel_token());
+        Ok(session)
     }
 
     /// A finished job: marked so once its report has been written, so that a run killed before that reports again.

@@ -20,7 +20,8 @@ use uuid::Uuid;
 ///
 /// Example: scrybe-keys jobs status latest
 ///
-/// Exit codes: 0; 3 (failures: there are some); 4; 5 (no such job); 7 (attach: the job stopped unfinished).
+/// cancel and retry-failed change something, the others only read. A cancelled job's cells are moved by re-encrypt. Exit codes: 0; 2;
+/// 3 (failures: there are some); 4; 5 (no such job, or another world); 6; 7 (attach: the job stopped unfinished); 8; 130 (attach was left).
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -76,6 +77,11 @@ impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
         let mut session = app.connect()?;
         session.require_schema()?;
+        let mutating = matches!(self.what, What::Cancel { .. } | What::RetryFailed { .. });
+        let binding = crate::ops::binding::check(app, &mut session, mutating)?;
+        if mutating {
+            app.ui.say(&crate::ops::binding::context_line(&app.settings, &binding));
+        }
         match self.what {
             What::List { limit } => list(app, &mut session, limit),
             What::Status { job } => status(app, &mut session, &job),
@@ -196,9 +202,12 @@ fn attach(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
         if state(&job) != "running" || app.interrupt.asked() {
             progress.done();
             let mut outcome = status(app, session, &job.id.to_string())?;
-            if state(&job) == "stopped" {
-                outcome.exit = Exit::Incomplete;
-            }
+            outcome.exit = match state(&job) {
+                "stopped" => Exit::Incomplete,
+                "running" => Exit::Interrupted,
+                "superseded" => Exit::Conflict,
+                _ => Exit::Done,
+            };
             return Ok(outcome);
         }
         std::thread::sleep(Duration::from_millis(300));
@@ -232,7 +241,7 @@ fn cancel(app: &App, session: &mut Session, name: &str, consent: &Consent) -> Re
         now = find(session, &job.id.to_string())?;
     }
     if !now.alive && now.state == "running" {
-        session.end_job(job.id, "cancelled", Some("cancelled"))?;
+        session.end_job(job.id, "cancelled", Some("interrupt"))?;
     }
     journal.outcome(&intent, "RE_ENCRYPTION_FAILED", &job.id.to_string(), details)?;
     let text = if now.alive {

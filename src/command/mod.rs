@@ -63,7 +63,13 @@ impl Verb {
     pub fn only_reads(&self) -> bool {
         matches!(
             self,
-            Verb::Context(_) | Verb::Keys(_) | Verb::Census(_) | Verb::Audit(_) | Verb::Health(_) | Verb::Completions(_) | Verb::Man(_)
+            Verb::Context(_)
+                | Verb::Keys(_)
+                | Verb::Census(_)
+                | Verb::Audit(_)
+                | Verb::Health(_)
+                | Verb::Completions(_)
+                | Verb::Man(_)
         )
     }
 

@@ -19,9 +19,6 @@ use std::time::Duration;
 /// Options of everything that moves cells.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MoveOptions {
-    /// Only this table of the data map; repeat for more
-    #[arg(long = "model", value_name = "TABLE")]
-    pub models: Vec<String>,
     /// Also seal values that were never sealed
     #[arg(long)]
     pub include_plaintext: bool,
@@ -75,7 +72,13 @@ pub fn run(app: &App, request: Request, options: &MoveOptions) -> Result<Outcome
         return Ok(outcome);
     }
     app.ui.say(shown.trim_end());
-    if plan.organizations.is_empty() && plan.job.is_none() && plan.refused.is_empty() {
+    if plan.organizations.is_empty() && plan.job.is_none() {
+        if !plan.refused.is_empty() {
+            let mut outcome = Outcome::done(plan_json(&plan), "Nothing was changed.\n")?;
+            outcome.problems = plan.refused.iter().map(|(o, f)| refusal(o, f)).collect();
+            outcome.exit = Exit::worst(plan.refused.iter().map(|(_, f)| f.exit));
+            return Ok(outcome);
+        }
         return Outcome::done(json!({"rotations": [], "job": null}), "Nothing to do.\n");
     }
     let (danger, question, typed) = question(&plan);
@@ -118,13 +121,13 @@ fn plan_text(app: &App, plan: &Plan) -> String {
                 _ if p.dark_seconds > 0.0 => format!("about {}", seconds(p.dark_seconds)),
                 _ => "-".to_owned(),
             };
-            vec![p.organization.to_string(), versions, grouped(p.rows), dark]
+            vec![p.organization.to_string(), versions, grouped(p.rows), grouped(p.cells), dark]
         })
         .collect();
-    text.push_str(&app.ui.table(&["organization", "version", "rows", "dark"], &rows, &[2]));
-    let total: i64 = plan.organizations.iter().map(|p| p.rows).sum();
+    text.push_str(&app.ui.table(&["organization", "version", "rows", "cells", "dark"], &rows, &[2, 3]));
+    let total: i64 = plan.organizations.iter().map(|p| p.cells).sum();
     let basis = if plan.rate.1 { "measured here" } else { "assumed" };
-    text.push_str(&format!("{} rows in all, at {} rows/s ({basis}).", grouped(total), grouped(plan.rate.0 as i64)));
+    text.push_str(&format!("{} cells in all, at {} cells/s ({basis}).", grouped(total), grouped(plan.rate.0 as i64)));
     if app.settings.map.value.opens == Opens::ActiveOnly
         && plan.request.kind != JobKind::ReEncrypt
         && !plan.request.dek_only
@@ -161,12 +164,12 @@ fn plan_json(plan: &Plan) -> Value {
         .iter()
         .map(|p| {
             json!({"organizationId": p.organization.as_str(), "previousVersion": p.from, "newVersion": p.to,
-                "rows": p.rows, "darkSecondsEstimate": p.dark_seconds, "state": p.state.as_str()})
+                "rows": p.rows, "cells": p.cells, "darkSecondsEstimate": p.dark_seconds, "state": p.state.as_str()})
         })
         .collect();
     json!({"plan": {"digest": plan.digest, "kind": plan.request.kind.as_str(), "scope": plan.scope, "context": plan.context_line,
         "job": plan.job.as_ref().map(|j| j.id.to_string()), "organizations": organizations,
-        "rowsPerSecond": plan.rate.0, "rateMeasured": plan.rate.1, "settleSeconds": plan.settle.as_secs_f64()}})
+        "cellsPerSecond": plan.rate.0, "rateMeasured": plan.rate.1, "settleSeconds": plan.settle.as_secs_f64()}})
 }
 
 fn refusal(organization: &OrgId, failure: &Failure) -> Problem {
@@ -256,7 +259,7 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
 fn report_json(ended: &Ended) -> Value {
     let rotations: Vec<Value> = ended.parts.iter().map(|p| rotation_json(ended, p)).collect();
     json!({"job": ended.job.id.to_string(), "kind": ended.job.kind.as_str(), "scope": ended.job.scope,
-        "finished": ended.stopped.is_none(), "stopReason": ended.stopped.as_ref().map(|f| f.code),
+        "finished": ended.stopped.is_none(), "stopReason": ended.stopped.as_ref().map(job::stop_reason),
         "rotations": rotations, "census": ended.census.as_ref().map(crate::ops::census::to_json).or_else(|| kept_census(ended))})
 }
 

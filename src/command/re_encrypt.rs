@@ -14,7 +14,9 @@ use crate::ops::rotation::{Request, Scope};
 ///
 /// Example: scrybe-keys re-encrypt --all --dry-run
 ///
-/// Changes sealed columns and the tool's own schema, nothing else of a row. Exit codes: as rotate.
+/// Changes sealed columns and the tool's own schema, nothing else of a row; plaintexts stay the same, so there is nothing to undo.
+/// Exit codes: 0; 2; 3 some cells cannot be opened and were left; 4 not agreed to; 5 superseded, refused or wrong binding; 6 denied;
+/// 7 not finished, run it again; 8, 9.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("whose").required(true).args(["orgs", "all"]))]
 pub struct Args {
@@ -24,6 +26,9 @@ pub struct Args {
     /// Move every organization's cells
     #[arg(long)]
     pub all: bool,
+    /// Only this table of the data map; repeat for more
+    #[arg(long = "model", value_name = "TABLE")]
+    pub models: Vec<String>,
     /// Only cells under this version
     #[arg(long, value_name = "VERSION")]
     pub from_version: Option<i32>,
@@ -47,7 +52,7 @@ impl Args {
             kind: JobKind::ReEncrypt,
             scope,
             reason: self.reason,
-            models: self.options.models.clone(),
+            models: self.models,
             from_version: self.from_version.map(KeyVersion),
             wishes: self.options.wishes(),
             settle: self.options.settle,
@@ -72,7 +77,7 @@ impl Args {
                 )
                 .hint("leave --to-version out: cells move to the active version")
                 .hint(format!(
-                    "to go back to an earlier version: `scrybe-keys rotate --revert --org {}`",
+                    "to go back to an earlier version: `scrybe-keys rotate --revert --org {} --reason …`",
                     row.organization
                 )));
             }

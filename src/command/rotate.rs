@@ -15,7 +15,7 @@ use std::time::Duration;
 ///
 /// Example: scrybe-keys rotate --org 7d1c… --reason "quarterly rotation"
 ///
-/// Changes the DEK table, the sealed columns and the tool's own schema. To undo: --revert. Exit codes: 0; 3 some cells cannot be opened and
+/// Changes the DEK table, the sealed columns and the tool's own schema. To undo: --revert. Exit codes: 0; 2; 3 some cells cannot be opened and
 /// were left; 4 not agreed to; 5 superseded, refused or wrong binding; 6 denied; 7 not finished, run it again; 8, 9.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("whose").required(true).args(["orgs", "all", "due"]))]
@@ -64,10 +64,6 @@ impl Args {
         } else {
             Scope::Organizations(movement::organizations(&self.orgs)?)
         };
-        if !self.options.models.is_empty() {
-            return Err(Failure::usage("partial-rotation", "--model would leave the other tables' cells dark")
-                .hint("rotate all tables; `scrybe-keys re-encrypt --model` moves one table of a version that is active already"));
-        }
         let request = Request {
             kind: if self.revert { JobKind::Revert } else { JobKind::Rotate },
             scope,

@@ -146,10 +146,16 @@ impl Session {
         Ok(found.iter().map(|row| (0..table.columns.len()).map(|n| row.get(n)).collect()).collect())
     }
 
-    /// Rows per organization of a table.
-    pub fn rows_by_organization(&mut self, table: &LiveTable) -> Result<Vec<(Option<String>, i64)>, DbError> {
-        let sql = format!("SELECT {}::text, count(*) FROM {} GROUP BY 1", table.organization.expression, table.from());
-        Ok(self.client.query(&sql, &[])?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    /// Rows, and values in sealed columns, per organization of a table.
+    pub fn rows_by_organization(&mut self, table: &LiveTable) -> Result<Vec<(Option<String>, i64, i64)>, DbError> {
+        let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}", ident(&c.name))).collect();
+        let sql = format!(
+            "SELECT {}::text, count(*), sum(num_nonnulls({}))::bigint FROM {} GROUP BY 1",
+            table.organization.expression,
+            columns.join(", "),
+            table.from()
+        );
+        Ok(self.client.query(&sql, &[])?.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
     }
 
     /// Short lock waits and, while they last, no wait without end: for sessions that move cells.

@@ -78,7 +78,10 @@ impl Session {
 
     /// DEK rows under which a closing census found every cell of their organization.
     pub fn settled_deks(&mut self) -> Result<HashSet<DekId>, DbError> {
-        let sql = "SELECT DISTINCT target_dek FROM scrybe_keys.job_organization WHERE state = 'settled' AND target_dek IS NOT NULL";
+        // A job that moved nothing, or only a part, proved nothing.
+        let sql = "SELECT DISTINCT o.target_dek FROM scrybe_keys.job_organization o JOIN scrybe_keys.job j USING (job_id) \
+                   WHERE o.state = 'settled' AND o.target_dek IS NOT NULL AND j.census IS NOT NULL \
+                     AND j.scope !~ ' (dek-only|model=|from=)'";
         let rows = self.client.query(sql, &[])?;
         rows.iter().map(|row| DekId::parse(row.get(0)).map_err(|e| unreadable(e.to_string()))).collect()
     }

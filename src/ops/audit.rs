@@ -121,7 +121,7 @@ impl Journal {
     }
 }
 
-/// OS user, host and AWS caller, e.g. `os:ann@ops-1 aws:arn:aws:sts::111122223333:assumed-role/rotate/ann`.
+/// OS user, host, AWS caller and database user, e.g. `os:ann@ops-1 aws:arn:aws:sts::111122223333:assumed-role/rotate/ann db:ops`.
 pub fn actor(app: &App) -> String {
     let uid = nix::unistd::getuid();
     let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |u| u.name);
@@ -131,6 +131,9 @@ pub fn actor(app: &App) -> String {
         && let Ok(caller) = app.kms().and_then(|kms| Ok(kms.caller()?))
     {
         actor.push_str(&format!(" aws:{}", caller.value.arn));
+    }
+    if let Some(database) = &app.settings.database {
+        actor.push_str(&format!(" db:{}", database.value.user));
     }
     actor.retain(|c| !c.is_control());
     actor

@@ -133,7 +133,7 @@ impl Census {
                 ),
                 Protection::Ownerless => (
                     "ownerless-cells",
-                    Severity::Warning,
+                    Severity::Critical,
                     format!("sealed cells of {column} belong to no organization with a DEK"),
                     "find or remove the rows' owner; the census names the table and column".to_owned(),
                 ),

@@ -28,6 +28,7 @@ impl Runner<'_> {
         let organization = &part.organization;
         self.progress.phase(&format!("{organization}: unwrapping DEKs"));
         let deks = self.session.dek_rows(map, organization)?;
+        self.refuse_stale(organization, &deks)?;
         if self.request.kind == JobKind::ReEncrypt {
             let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
             keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
@@ -52,6 +53,22 @@ impl Runner<'_> {
         };
         let chunks = self.session.open_chunks(self.job, organization)?;
         Ok(Some((keyring, target, chunks)))
+    }
+
+    /// Refuses where the rows are not those the plan was agreed to on: somebody rotated meanwhile, and one version was asked for.
+    fn refuse_stale(&self, organization: &OrgId, deks: &[DekRow]) -> Result<(), Failure> {
+        let Some(planned) = self.planned.get(organization) else { return Ok(()) };
+        let current = deks.iter().filter(|r| r.active).map(|r| r.version).max();
+        let next = KeyVersion(deks.iter().map(|r| r.version.0).max().unwrap_or(0) + 1);
+        let same = current == planned.from && (self.request.kind != JobKind::Rotate || next == planned.to);
+        if same {
+            return Ok(());
+        }
+        Err(Failure::conflict(
+            "stale-plan",
+            format!("the DEKs of {organization} changed after the plan was made; nothing was flipped"),
+        )
+        .hint("run the command again and look at the new plan"))
     }
 
     /// Makes the successor active. False when the organization's rows changed since the plan: the part is superseded.
@@ -110,10 +127,12 @@ impl Runner<'_> {
                     "superseded",
                     format!("the DEKs of {organization} were changed by somebody else; nothing was flipped"),
                 )
-                .hint(format!("`scrybe-keys keys show --org {organization}`, then run the command again"));
+                .hint(format!("`scrybe-keys keys show {organization}`, then run the command again"));
                 self.refuse(organization, PartState::Superseded, failure)?;
                 Ok(false)
             }
+            // Nobody knows yet whether it was committed: the next run derives the outcome from the rows.
+            Err(failure) if failure.exit == Exit::Incomplete => Err(failure),
             Err(failure) => {
                 // Best effort: an intent without outcome is settled by the next run all the same.
                 let reason = json!({"code": failure.code, "reason": failure.message});

@@ -7,7 +7,7 @@
 use super::audit::{IntentId, Journal};
 use super::census::Census;
 use super::permit::Permit;
-use super::rotation::{Plan, Request};
+use super::rotation::{Plan, Planned, Request};
 use super::walk::{Tally, Walk, WalkEnd};
 use super::wrapping::Vault;
 use super::{crash, keyrings};
@@ -22,6 +22,8 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ui::Progress;
 use serde_json::json;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -53,6 +55,10 @@ pub(super) struct Runner<'a> {
     pub problems: Vec<Problem>,
     pub refused: Vec<(OrgId, Failure)>,
     last_touch: Instant,
+    /// What the plan said, by organization.
+    pub planned: HashMap<OrgId, Planned>,
+    /// Rows and cells of the organizations that are done.
+    before: (u64, u64),
 }
 
 /// Applies a permitted plan: creates its job or goes on with the unfinished one.
@@ -82,6 +88,8 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
         problems: plan.problems.clone(),
         refused: Vec::new(),
         last_touch: Instant::now(),
+        planned: plan.organizations.iter().map(|p| (p.organization.clone(), p.clone())).collect(),
+        before: (0, 0),
     };
     for (organization, failure) in plan.refused {
         runner.refuse(&organization, PartState::Refused, failure)?;
@@ -134,14 +142,13 @@ impl Runner<'_> {
         parts.sort_by_key(|p| p.state != PartState::Moving);
         let total: i64 = parts.iter().map(|p| p.rows_estimated).sum();
         self.progress.total(total.max(0) as u64);
-        let mut before = 0u64;
         for part in parts {
             self.stop_if_asked()?;
             match part.state {
                 PartState::Pending => {
                     self.settle_dangling_intent(&part)?;
                     match self.start(&part) {
-                        Ok(Some((keyring, target, chunks))) => self.walk(&part, &keyring, target, chunks, before)?,
+                        Ok(Some((keyring, target, chunks))) => self.walk(&part, &keyring, target, chunks)?,
                         Ok(None) => {}
                         Err(failure) if ends_the_job(&failure) => return Err(failure),
                         Err(failure) => self.refuse(&part.organization, PartState::Refused, failure)?,
@@ -151,12 +158,12 @@ impl Runner<'_> {
                     self.settle_dangling_intent(&part)?;
                     if let Some((keyring, target)) = self.keyring_of(&part)? {
                         let chunks = self.session.open_chunks(self.job, &part.organization)?;
-                        self.walk(&part, &keyring, target, chunks, before)?;
+                        self.walk(&part, &keyring, target, chunks)?;
                     }
                 }
                 PartState::Moved | PartState::Settled | PartState::Refused | PartState::Superseded => {}
             }
-            before += part.rows_estimated.max(0) as u64;
+            self.before.0 += part.rows_estimated.max(0) as u64;
         }
         Ok(())
     }
@@ -196,33 +203,24 @@ impl Runner<'_> {
             .hint("run the same command again: it goes on where it stopped"))
     }
 
-    fn walk(
-        &mut self,
-        part: &Part,
-        keyring: &Keyring,
-        target: usize,
-        chunks: Vec<Chunk>,
-        before: u64,
-    ) -> Result<(), Failure> {
+    fn walk(&mut self, part: &Part, keyring: &Keyring, target: usize, chunks: Vec<Chunk>) -> Result<(), Failure> {
         if self.request.dek_only {
             self.session.set_part(self.job, &part.organization, PartState::Moved)?;
             return Ok(());
         }
         let walk = walk_of(self.app, self.catalog, self.request, keyring, target);
         let tally = Tally::default();
-        tally.rows.store(before, std::sync::atomic::Ordering::Relaxed);
-        let estimated = before + part.rows_estimated.max(0) as u64;
+        let cells = self.planned.get(&part.organization).map_or(0, |p| p.cells.max(0) as u64);
         self.progress.phase(&format!("{}: moving", part.organization));
         let (session, job, progress, last) = (&mut self.session, self.job, &self.progress, &mut self.last_touch);
+        let (rows_before, cells_before) = self.before;
         let end = walk.run(chunks, &tally, |tally| {
-            let left = estimated.saturating_sub(tally.rows.load(std::sync::atomic::Ordering::Relaxed));
-            progress.at(
-                tally.rows.load(std::sync::atomic::Ordering::Relaxed),
-                tally.cells.load(std::sync::atomic::Ordering::Relaxed),
-                left,
-            );
+            let moved = tally.cells.load(Ordering::Relaxed);
+            let rows = rows_before + tally.rows.load(Ordering::Relaxed);
+            progress.at(rows, cells_before + moved, cells.saturating_sub(moved));
             touch(session, job, last)
         })?;
+        self.before.1 += tally.cells.load(Ordering::Relaxed);
         match end {
             WalkEnd::Done => {
                 self.session.set_part(self.job, &part.organization, PartState::Moved)?;
@@ -295,11 +293,7 @@ impl Runner<'_> {
                 details["reason"] = json!(failure.message);
                 self.journal.outcome(intent, "RE_ENCRYPTION_FAILED", &subject, details)?;
                 let state = if failure.code == "cancelled" { "cancelled" } else { "running" };
-                let reason = match failure.code {
-                    "cancelled" | "interrupted" => "interrupt",
-                    _ => "error",
-                };
-                self.session.end_job(self.job, state, Some(reason))?;
+                self.session.end_job(self.job, state, Some(stop_reason(failure)))?;
             }
         }
         let mut exits: Vec<Exit> = self.refused.iter().map(|(_, f)| f.exit).collect();
@@ -325,6 +319,16 @@ impl Runner<'_> {
             stopped,
             exit: Exit::worst(exits),
         })
+    }
+}
+
+/// Why a run stopped, in the words of the contract.
+pub fn stop_reason(failure: &Failure) -> &'static str {
+    match failure.code {
+        "cancelled" | "interrupted" | "statement-cancelled" => "interrupt",
+        "timed-out" => "budget",
+        "kms-throttled" => "throttle",
+        _ => "error",
     }
 }
 

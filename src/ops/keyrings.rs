@@ -33,7 +33,7 @@ pub fn current(organization: &OrgId, rows: &[DekRow]) -> Result<DekRow, Failure>
                 .hint("`scrybe-keys keys list` shows the organizations that have one"))
         }
         [] => Err(Failure::conflict("no-active-dek", format!("no DEK of organization {organization} is active"))
-            .hint(format!("`scrybe-keys keys show --org {organization}` lists its versions"))),
+            .hint(format!("`scrybe-keys keys show {organization}` lists its versions"))),
         [first, second, ..] if first.version == second.version => Err(duplicate(organization, first, second)),
         [first, ..] => Ok((*first).clone()),
     }

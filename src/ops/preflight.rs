@@ -1,16 +1,19 @@
 //! What no organization's part could pass: missing privileges, row security, UPDATE triggers. Read-only, before anything is changed.
 
-use super::rotation::Request;
 use crate::app::App;
 use crate::db::catalog::Catalog;
-use crate::db::jobs::JobKind;
 use crate::db::{Need, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
 
 /// What no organization's part could pass: triggers, row security, privileges.
-pub fn check(app: &App, session: &mut Session, catalog: &Catalog, request: &Request) -> Result<(), Failure> {
-    let need = if request.kind == JobKind::ReEncrypt { Need::Move } else { Need::Rotate };
+pub fn check(
+    app: &App,
+    session: &mut Session,
+    catalog: &Catalog,
+    need: Need,
+    allow_triggers: bool,
+) -> Result<(), Failure> {
     let missing = session.missing_privileges(&app.settings.map.value, need)?;
     if !missing.is_empty() {
         let mut failure = Failure::new(
@@ -29,10 +32,7 @@ pub fn check(app: &App, session: &mut Session, catalog: &Catalog, request: &Requ
         )
         .hint("run as a role with BYPASSRLS, or as the table's owner without FORCE ROW LEVEL SECURITY"));
     }
-    if !request.allow_triggers
-        && !request.dek_only
-        && let Some(live) = catalog.tables.iter().find(|t| !t.update_triggers.is_empty())
-    {
+    if !allow_triggers && let Some(live) = catalog.tables.iter().find(|t| !t.update_triggers.is_empty()) {
         let names = live.update_triggers.join(", ");
         return Err(Failure::conflict(
             "update-trigger",

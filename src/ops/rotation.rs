@@ -12,7 +12,7 @@ use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::problem::{Problem, Severity};
 use crate::db::catalog::Catalog;
 use crate::db::jobs::{Job, JobKind, PartState};
-use crate::db::{DekRow, Session};
+use crate::db::{DekRow, Need, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
 use jiff::Timestamp;
@@ -63,6 +63,8 @@ pub struct Planned {
     /// The DEK row that becomes active; `None` when it is still to be made.
     pub target: Option<DekId>,
     pub rows: i64,
+    /// Values in sealed columns: as many cells go dark at most.
+    pub cells: i64,
     /// Estimated seconds during which cells are dark.
     pub dark_seconds: f64,
     /// Where an unfinished job left it.
@@ -79,7 +81,7 @@ pub struct Plan {
     pub organizations: Vec<Planned>,
     pub refused: Vec<(OrgId, Failure)>,
     pub problems: Vec<Problem>,
-    /// Rows per second the estimates rest on, and whether they were measured on this database.
+    /// Cells per second the estimates rest on, and whether they were measured on this database.
     pub rate: (f64, bool),
     pub settle: Duration,
     pub scope: String,
@@ -127,7 +129,8 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
     let binding = super::binding::check(app, session, true)?;
     let context_line = super::binding::context_line(&app.settings, &binding);
     let catalog = session.catalog(map)?.only(&request.models)?;
-    preflight::check(app, session, &catalog, &request)?;
+    let need = if request.kind == JobKind::ReEncrypt { Need::Move } else { Need::Rotate };
+    preflight::check(app, session, &catalog, need, request.allow_triggers || request.dek_only)?;
 
     let scope = request.scope_text();
     let job = session.running_job(&scope)?;
@@ -148,7 +151,7 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
         }
     };
     let rate = session.measured_rate()?.map_or((ASSUMED_RATE, false), |rate| (rate.max(1.0), true));
-    let rows = count_rows(session, &catalog)?;
+    let counts = count_rows(session, &catalog)?;
     let mut plan = Plan {
         settle: request.settle.unwrap_or(Duration::from_secs(map.cache_seconds)),
         request,
@@ -175,7 +178,7 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
             continue;
         }
         let deks = session.dek_rows(map, &organization)?;
-        let count = rows.get(organization.as_str()).copied().unwrap_or(0);
+        let count = counts.get(organization.as_str()).copied().unwrap_or_default();
         let planned = match state {
             PartState::Pending => plan_one(app, session, vault, &plan, &organization, &deks, count),
             // Flipped already: what is left is to move, whatever the estimate says.
@@ -201,18 +204,19 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
 fn going_on(
     organization: &OrgId,
     part: Option<&crate::db::jobs::Part>,
-    rows: i64,
+    count: Count,
     state: PartState,
 ) -> Result<(Planned, Vec<Problem>), Failure> {
     let part = part.expect("a state past pending comes from a part");
     let (target, to) = part.target.clone().ok_or_else(|| Failure::internal("a started part names no target"))?;
-    let left = (part.rows_estimated - part.rows_visited).max(0).min(rows);
+    let left = (part.rows_estimated - part.rows_visited).max(0).min(count.rows);
     let planned = Planned {
         organization: organization.clone(),
         from: part.previous.as_ref().map(|(_, version)| *version),
         to,
         target: Some(target),
         rows: left,
+        cells: (count.cells - part.cells_moved).max(0),
         dark_seconds: 0.0,
         state,
     };
@@ -274,12 +278,21 @@ fn choose(app: &App, session: &mut Session, request: &Request) -> Result<Vec<Org
     }
 }
 
-fn count_rows(session: &mut Session, catalog: &Catalog) -> Result<BTreeMap<String, i64>, Failure> {
-    let mut all = BTreeMap::new();
+/// Rows and values of an organization over all tables.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    rows: i64,
+    cells: i64,
+}
+
+fn count_rows(session: &mut Session, catalog: &Catalog) -> Result<BTreeMap<String, Count>, Failure> {
+    let mut all: BTreeMap<String, Count> = BTreeMap::new();
     for live in &catalog.tables {
-        for (organization, rows) in session.rows_by_organization(live)? {
+        for (organization, rows, cells) in session.rows_by_organization(live)? {
             if let Some(organization) = organization {
-                *all.entry(organization).or_default() += rows;
+                let count = all.entry(organization).or_default();
+                count.rows += rows;
+                count.cells += cells;
             }
         }
     }
@@ -293,11 +306,11 @@ fn plan_one(
     plan: &Plan,
     organization: &OrgId,
     deks: &[DekRow],
-    rows: i64,
+    count: Count,
 ) -> Result<(Planned, Vec<Problem>), Failure> {
     let request = &plan.request;
-    let dark = |rows: i64| match app.settings.map.value.opens {
-        Opens::ActiveOnly if request.kind != JobKind::ReEncrypt && !request.dek_only => rows as f64 / plan.rate.0,
+    let dark = |cells: i64| match app.settings.map.value.opens {
+        Opens::ActiveOnly if request.kind != JobKind::ReEncrypt && !request.dek_only => cells as f64 / plan.rate.0,
         _ => 0.0,
     };
     let planned = |from, to, target| Planned {
@@ -305,8 +318,9 @@ fn plan_one(
         from,
         to,
         target,
-        rows: if request.dek_only { 0 } else { rows },
-        dark_seconds: dark(rows),
+        rows: if request.dek_only { 0 } else { count.rows },
+        cells: count.cells,
+        dark_seconds: dark(count.cells),
         state: PartState::Pending,
     };
     if deks.is_empty() && request.kind == JobKind::Rotate {
@@ -331,7 +345,7 @@ fn plan_one(
                     "dek-refused",
                     format!("DEK row {} (version {}) cannot be unwrapped", back.id, back.version),
                 )
-                .hint(format!("`scrybe-keys keys show --org {organization} --deep` says why")));
+                .hint(format!("`scrybe-keys keys show {organization} --deep` says why")));
             }
             planned(Some(current.version), back.version, Some(back.id))
         }
@@ -376,7 +390,7 @@ fn revert_target(
             "nothing-to-revert",
             format!("organization {organization} has no version before {}", current.version),
         )
-        .hint(format!("`scrybe-keys keys show --org {organization}` lists its versions")));
+        .hint(format!("`scrybe-keys keys show {organization}` lists its versions")));
     };
     let facts = session.dek_facts()?;
     if let Some(facts) = facts.get(&back.id)
@@ -388,7 +402,7 @@ fn revert_target(
             facts.status.as_str()
         );
         return Err(Failure::conflict("compromised-version", message)
-            .hint(format!("rotate forward instead: `scrybe-keys rotate --org {organization}`")));
+            .hint(format!("rotate forward instead: `scrybe-keys rotate --org {organization} --reason …`")));
     }
     Ok(back.clone())
 }
@@ -403,7 +417,8 @@ fn digest(plan: &Plan) -> String {
     add("scrybe-keys plan v1");
     add(&plan.context_line);
     add(&plan.scope);
-    add(&format!("{:?}", plan.settle));
+    add(&plan.request.reason);
+    add(&format!("{:?} {}", plan.settle, plan.request.allow_triggers));
     for planned in &plan.organizations {
         add(planned.organization.as_str());
         add(&format!("{:?} {} {:?} {:?}", planned.from, planned.to, planned.target, planned.state));

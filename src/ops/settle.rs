@@ -4,7 +4,7 @@
 //! long as it caches. So passes are not proof; the closing census is: taken when flip + cache time has gone by on the
 //! database's clock and every transaction that was open then has ended. What it finds is moved, and it is taken again until clean.
 
-use super::census::{self, Census, OrganizationKeys, Protection, Request as CensusRequest};
+use super::census::{self, Census, OrganizationKeys, Protection, Request as CensusRequest, Where};
 use super::flipping::cut_table;
 use super::job::Runner;
 use super::walk::WalkEnd;
@@ -70,7 +70,9 @@ impl Runner<'_> {
         self.session.keep_census(self.job, &census::to_json(census).to_string())?;
         let whole = self.request.models.is_empty() && self.request.from_version.is_none();
         for part in parts {
-            if let Some((target, _)) = part.target.as_ref().filter(|_| whole) {
+            if let Some((target, _)) =
+                part.target.as_ref().filter(|_| whole && part.quarantined == 0 && frees(census, &part.organization))
+            {
                 self.session.record_retired(&self.app.settings.map.value, &part.organization, target)?;
             }
             self.session.set_part(self.job, &part.organization, PartState::Settled)?;
@@ -202,4 +204,15 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+/// True when no cell could still need an older version of this organization: none nested, none that does not open, none without an owner.
+fn frees(census: &Census, organization: &OrgId) -> bool {
+    let own = |place: &Where| place.organization.as_deref() == Some(organization.as_str());
+    !census.nested.keys().any(|(place, _)| own(place))
+        && !census.counts.keys().any(|(place, protection)| match protection {
+            Protection::Stale(..) | Protection::Unopenable => own(place),
+            Protection::Ownerless => true,
+            Protection::Current(..) | Protection::Plaintext => false,
+        })
 }

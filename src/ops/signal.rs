@@ -3,13 +3,14 @@
 //! prolongs the outage, and progress is in the database. What the process itself needs (no core files, quiet panics) is set here too.
 
 use crate::core::duration;
+use crate::db::Cancel;
 use crate::error::Failure;
 use crate::exit::Exit;
 use nix::sys::resource::{Resource, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a run that was asked to stop by `--timeout` may take to stop in good order.
@@ -17,22 +18,36 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// Shared stop flag. Cheap to clone, cheap to ask.
 #[derive(Clone, Default)]
-pub struct Interrupt(Arc<AtomicU8>);
+pub struct Interrupt {
+    asked: Arc<AtomicU8>,
+    sessions: Arc<Mutex<Vec<Cancel>>>,
+}
 
 impl Interrupt {
     /// True once someone asked to stop: finish the batch, then return.
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.asked.load(Ordering::Relaxed) > 0
     }
 
     /// True once someone asked twice: cancel the running statement.
     pub fn insisted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 1
+        self.asked.load(Ordering::Relaxed) > 1
     }
 
-    /// One more request to stop.
+    /// One more request to stop. From the second on, every session's running statement is cancelled.
     pub fn ask(&self) {
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_add(1)));
+        let _ = self.asked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_add(1)));
+        if self.insisted() {
+            for session in self.sessions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                // Best effort: the server may be what does not answer.
+                let _ = session.cancel();
+            }
+        }
+    }
+
+    /// Cancels this session's statements too, once someone insists.
+    pub fn covers(&self, session: Cancel) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 }
 

@@ -92,15 +92,11 @@ impl Walk<'_> {
             stop: AtomicBool::new(false),
             superseded: AtomicBool::new(false),
         };
-        let cancels = Mutex::new(Vec::new());
         let result = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..workers)
                 .map(|_| {
                     scope.spawn(|| {
-                        let end = Worker::open(&shared).and_then(|mut worker| {
-                            cancels.lock().expect("no worker panics with the lock").push(worker.session.cancel_token());
-                            worker.run()
-                        });
+                        let end = Worker::open(&shared).and_then(|mut worker| worker.run());
                         if end.is_err() {
                             shared.stop.store(true, Ordering::SeqCst);
                         }
@@ -120,11 +116,6 @@ impl Walk<'_> {
                     Err(failure) => {
                         shared.stop.store(true, Ordering::SeqCst);
                         watched = Err(failure);
-                    }
-                }
-                if self.app.interrupt.insisted() {
-                    for cancel in cancels.lock().expect("no worker panics with the lock").drain(..) {
-                        let _ = cancel.cancel();
                     }
                 }
             }

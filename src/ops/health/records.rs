@@ -132,7 +132,13 @@ fn data_map(app: &App, session: &mut Session, findings: &mut Findings) {
                 table.name,
                 names(&table.update_triggers)
             );
-            findings.problem(Severity::Warning, "update-trigger", &table.name, text, "scrybe-keys rotate --dry-run");
+            findings.problem(
+                Severity::Warning,
+                "update-trigger",
+                &table.name,
+                text,
+                "scrybe-keys rotate --all --reason check --dry-run",
+            );
         }
         if table.row_security {
             verdict = Verdict::Warning;
