@@ -79,8 +79,34 @@ impl Envelope {
         self
     }
 
-    /// One line of JSON.
+    /// One line of JSON. Control characters that JSON allows as they are (C1, direction marks) are written as `\u` all the same:
+    /// they can only stand inside strings, and must not reach a terminal.
     pub fn to_line(&self) -> String {
-        serde_json::to_string(self).expect("an envelope holds only text keys")
+        let line = serde_json::to_string(self).expect("an envelope holds only text keys");
+        line.chars().fold(String::with_capacity(line.len()), |mut safe, c| {
+            match c {
+                '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+                }
+                _ => safe.push(c),
+            }
+            safe
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_cannot_drive_a_terminal_and_still_says_the_same() {
+        let mut envelope = Envelope::new("keys-list", Exit::Done, uuid::Uuid::nil());
+        envelope.data = serde_json::json!({ "name": "a\u{9b}31m\u{202e}\u{1b}[2J é" });
+        let line = envelope.to_line();
+        assert!(line.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["data"], envelope.data);
+        assert_eq!(read["schema"], "scrybe-keys/keys-list/1");
     }
 }

@@ -176,10 +176,18 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 });
             }
             app.settings.notes.iter().for_each(|note| app.ui.warn(note));
-            let result = panic::catch_unwind(AssertUnwindSafe(|| verb.run(&app))).unwrap_or_else(|_| {
+            let silent = app.settings.quiet && verb.may_be_silent();
+            let mut result = panic::catch_unwind(AssertUnwindSafe(|| verb.run(&app))).unwrap_or_else(|_| {
                 Err(Failure::internal("a fault of the tool itself ended this run")
                     .hint("run the same command again: what is committed is safe; and report the line above"))
             });
+            if let Ok(outcome) = &mut result
+                && silent
+                && outcome.exit == Exit::Done
+                && outcome.failure.is_none()
+            {
+                outcome.text.clear();
+            }
             last_word.take();
             let exit = ending::finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), result);
             if let Some(delivery) = app.delivery.get().filter(|_| exit != Exit::Internal) {

@@ -118,7 +118,7 @@ fn rows_of(s: &Settings) -> Vec<Row> {
         Row::of("sandbox", s.sandbox.as_ref(), String::clone),
     ];
     // What hardly anybody sets is worth a line only when it is set.
-    rows.retain(|row| row.value.is_some() || !matches!(row.name, "endpoint" | "local kms" | "sandbox"));
+    rows.retain(|row| row.value.is_some() || !matches!(row.name, "endpoint" | "local kms"));
     rows
 }
 
@@ -200,7 +200,14 @@ fn ask_database(app: &App) -> Findings {
         return found;
     }
     match session.binding() {
-        Ok(Some(binding)) => found.rows.push(Row::new("binding", bound_to(&binding), "PostgreSQL")),
+        Ok(Some(binding)) => {
+            found.rows.push(Row::new("binding", bound_to(&binding), "PostgreSQL"));
+            found.rows.push(Row::new(
+                "bound as",
+                if binding.sandbox { "SANDBOX" } else { "not a sandbox" },
+                "PostgreSQL",
+            ));
+        }
         Ok(None) => found.rows.push(Row::new("binding", "not bound", "PostgreSQL")),
         Err(error) => found.unknown("binding", "PostgreSQL", &error.into()),
     }
@@ -224,9 +231,6 @@ fn bound_to(binding: &Binding) -> String {
     let mut text = format!("{}, {}", binding.environment.as_str(), binding.provider.as_str());
     for part in [&binding.account, &binding.region, &binding.key_arn].into_iter().flatten() {
         text.push_str(&format!(", {part}"));
-    }
-    if binding.sandbox {
-        text.push_str(", SANDBOX");
     }
     text
 }

@@ -73,6 +73,11 @@ impl Verb {
         )
     }
 
+    /// True for verbs whose report may be left out with --quiet when all is well. A question is always answered.
+    pub fn may_be_silent(&self) -> bool {
+        matches!(self, Verb::Init(_) | Verb::Rotate(_) | Verb::ReEncrypt(_) | Verb::Health(_))
+    }
+
     /// False for verbs that only print something built in: no file is read and no setting can be wrong for them.
     pub fn needs_settings(&self) -> bool {
         match self {

@@ -54,7 +54,7 @@ pub struct Flags {
     #[arg(long, global = true, help_heading = TALK)]
     pub json: bool,
 
-    /// Say nothing but the answer, warnings and errors
+    /// Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0
     #[arg(long, short, global = true, help_heading = TALK)]
     pub quiet: bool,
 

@@ -84,10 +84,10 @@ impl Ui {
         self.json
     }
 
-    /// Narration on stderr; nothing with --quiet or --json. One or several lines; text from outside goes through `escaped` first.
+    /// Narration on stderr; nothing with --quiet or --json. One or several lines, a table among them perhaps.
     pub fn say(&self, text: &str) {
         if !self.quiet && !self.json {
-            self.tell(text);
+            self.tell(&harmless(text));
         }
     }
 
@@ -126,7 +126,9 @@ impl Ui {
 
     /// The answer on stdout, with a line feed. A reader that went away is no error; a full disk is.
     pub fn answer(&self, text: &str) -> std::io::Result<()> {
-        let line = if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") };
+        let text = harmless(text);
+        let text = if self.out_color { text } else { without_bold(&text) };
+        let line = if text.ends_with('\n') { text } else { format!("{text}\n") };
         let written = self.bars.suspend(|| {
             let mut out = self.out.lock();
             out.write_all(line.as_bytes()).and_then(|()| out.flush())
@@ -137,9 +139,9 @@ impl Ui {
         }
     }
 
-    /// `text` emphasized for stdout, where stdout shows colour. Not inside a table's cell.
+    /// `text` emphasized where colour is shown. Not inside a table's cell.
     pub fn strong(&self, text: &str) -> String {
-        if self.out_color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+        if self.out_color || self.err_color { format!("{BOLD}{text}{PLAIN}") } else { text.to_owned() }
     }
 
     fn painted(&self, color: &str, text: &str) -> String {
@@ -148,6 +150,7 @@ impl Ui {
 
     /// Lines to stderr, above any bar. Whether anybody can read them does not matter to the work.
     fn tell(&self, text: &str) {
+        let text = if self.err_color { text.to_owned() } else { without_bold(text) };
         self.bars.suspend(|| {
             let mut err = self.err.lock();
             let _ = writeln!(err, "{text}");
@@ -159,6 +162,18 @@ impl Ui {
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[1;33m";
 const CYAN: &str = "\x1b[36m";
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// A finished text with everything escaped but our own emphasis, which can do no more than embolden.
+fn harmless(text: &str) -> String {
+    let clean = |part: &str| part.split(PLAIN).map(escaped).collect::<Vec<_>>().join(PLAIN);
+    text.split(BOLD).map(clean).collect::<Vec<_>>().join(BOLD)
+}
+
+fn without_bold(text: &str) -> String {
+    text.replace(BOLD, "").replace(PLAIN, "")
+}
 
 /// Text with every control character but line feed and tab written out (`\u{1b}`), so that data cannot drive a terminal.
 /// Direction marks of Unicode count as control characters: they reorder what a person reads.
@@ -193,6 +208,22 @@ mod tests {
     fn data_cannot_drive_the_terminal() {
         assert_eq!(escaped("a\x1b[2Jb\r\u{9b}c\u{202e}"), "a\\u{1b}[2Jb\\u{d}\\u{9b}c\\u{202e}");
         assert_eq!(escaped("two\nlines\tünïcode"), "two\nlines\tünïcode");
+    }
+
+    #[test]
+    fn emphasis_survives_and_nothing_else_does() {
+        let shown = |color| {
+            let (terminal, out, err) = Terminal::for_test(80);
+            let ui = Ui::new(&terminal, &Flags { color: Some(color), ..Flags::default() }, false);
+            ui.answer("\x1b[1mhead\x1b[0m \x1b[31mred\x07").unwrap();
+            ui.say("\x1b[1mhead\x1b[0m \x1b[2J");
+            (out.text(), err.text())
+        };
+        let (out, err) = shown(Color::Always);
+        assert_eq!(out, "\x1b[1mhead\x1b[0m \\u{1b}[31mred\\u{7}\n");
+        assert_eq!(err, "\x1b[1mhead\x1b[0m \\u{1b}[2J\n");
+        let (out, err) = shown(Color::Never);
+        assert_eq!((out.as_str(), err.as_str()), ("head \\u{1b}[31mred\\u{7}\n", "head \\u{1b}[2J\n"));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use super::terminal::Sink;
 use super::{Ui, escaped};
 use crate::config::ProgressMode;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,8 +52,13 @@ struct Bar(ProgressBar);
 impl Bar {
     fn new(bars: &MultiProgress, title: &str) -> Bar {
         let bar = bars.add(ProgressBar::new(0));
-        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} rows  {per_sec}  ETA {eta}\n  {msg}");
-        bar.set_style(style.expect("the template is fixed"));
+        let style =
+            ProgressStyle::with_template("{prefix}\n{wide_bar} {human_pos}/{human_len} rows  {rate}  ETA {eta}  {msg}")
+                .expect("the template is fixed")
+                .with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    let _ = write!(text, "{:.0} rows/s", state.per_sec());
+                });
+        bar.set_style(style);
         bar.set_prefix(escaped(title));
         bar.enable_steady_tick(Duration::from_millis(500));
         Bar(bar)
@@ -65,7 +71,7 @@ impl Progress for Bar {
     }
     fn at(&self, rows: u64, cells: u64, dark: u64) {
         self.0.set_position(rows);
-        self.0.set_message(format!("{cells} cells moved, {dark} dark"));
+        self.0.set_message(format!("{cells} cells, {dark} dark"));
     }
     fn phase(&self, text: &str) {
         self.0.set_prefix(escaped(text));

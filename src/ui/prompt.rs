@@ -42,6 +42,9 @@ impl Ui {
 
 fn unanswered(error: dialoguer::Error) -> Failure {
     let dialoguer::Error::IO(error) = error;
+    // A question that is torn off leaves the cursor hidden and its line unfinished.
+    let _ = Term::stderr().show_cursor();
+    let _ = Term::stderr().write_line("");
     if error.kind() == std::io::ErrorKind::Interrupted {
         return Failure::new(Exit::Interrupted, "interrupted", "interrupted at the question; nothing was changed");
     }

@@ -30,9 +30,7 @@ impl Ui {
         }
         let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
         let mut text = lines.join("\n");
-        if self.out_color
-            && let Some(first) = lines.first()
-        {
+        if let Some(first) = lines.first() {
             text.replace_range(..first.len(), &self.strong(first));
         }
         text.push('\n');

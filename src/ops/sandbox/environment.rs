@@ -63,6 +63,7 @@ pub fn variables(
     let path = if path.split(':').any(|dir| dir == own) { path.to_owned() } else { format!("{own}:{path}") };
     let mut all: Vec<(String, String)> = [
         ("SCRYBE_SANDBOX_DIR", place.dir.display().to_string()),
+        ("SCRYBE_SANDBOX", place.dir.display().to_string()),
         ("SCRYBE_KEYS_CONFIG", place.config().display().to_string()),
         ("SCRYBE_ENV", "development".to_owned()),
         ("SCRYBE_KMS", "aws".to_owned()),
@@ -104,7 +105,7 @@ pub fn exports(variables: &[(String, String)]) -> String {
 
 /// `unset` line for a POSIX shell: everything `exports` sets, but for PATH.
 pub fn unsets() -> String {
-    "unset SCRYBE_SANDBOX_DIR SCRYBE_KEYS_CONFIG SCRYBE_ENV SCRYBE_KMS DATABASE_URL AWS_ENDPOINT_URL AWS_REGION AWS_ACCESS_KEY_ID \
+    "unset SCRYBE_SANDBOX_DIR SCRYBE_SANDBOX SCRYBE_KEYS_CONFIG SCRYBE_ENV SCRYBE_KMS DATABASE_URL AWS_ENDPOINT_URL AWS_REGION AWS_ACCESS_KEY_ID \
      AWS_SECRET_ACCESS_KEY AWS_EC2_METADATA_DISABLED AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE NO_PROXY AWS_KMS_KEY_ID\n"
         .to_owned()
 }
