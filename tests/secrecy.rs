@@ -14,7 +14,7 @@ fn faces(secret: &Secret) -> Vec<Vec<u8>> {
     match secret {
         Secret::Plaintext(text) => {
             let marked = text.split(['<', '>']).nth(1).filter(|m| m.len() > 12).unwrap_or(text);
-            vec![marked.as_bytes().to_vec(), STANDARD_NO_PAD.encode(marked)[..12].as_bytes().to_vec()]
+            vec![marked.as_bytes().to_vec(), STANDARD_NO_PAD.encode(marked).as_bytes()[..12].to_vec()]
         }
         Secret::Dek(hexadecimal) => {
             let key: Vec<u8> =

@@ -46,11 +46,10 @@ impl Args {
                 false,
             );
         }
-        if let Err(why) = survey.wanted {
-            return Err(why);
-        }
-        let line =
-            survey.wanted.as_ref().map(|wanted| binding::context_line(&app.settings, wanted)).unwrap_or_default();
+        let line = match survey.wanted {
+            Ok(ref wanted) => binding::context_line(&app.settings, wanted),
+            Err(why) => return Err(why),
+        };
         app.ui.say(&line);
         survey.plan().iter().for_each(|step| app.ui.say(&format!("  {step}")));
         let permit = Permit::ask(&app.ui, Danger::Mild, &self.consent, &survey.digest(), "Go on?", "")?;

@@ -104,6 +104,7 @@ impl<'k> Judge<'k> {
 
     /// The new envelope for a value just classified, or `None` when it stays as it is. `target` is a keyring position;
     /// `movable` says whether a cell under this position may be moved. `tier` is for what was never sealed.
+    #[expect(clippy::too_many_arguments, reason = "what a cell is and what is wished of it come from different owners")]
     pub fn rewrite(
         &mut self,
         kind: ColumnKind,

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 /// An answer to a call that was allowed.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "one answer lives at a time, and not for long")]
 pub enum Answer {
     /// An empty body.
     Nothing,
