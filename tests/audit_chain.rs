@@ -163,3 +163,20 @@ fn the_log_can_be_narrowed() {
     assert_eq!(subjects(&["--limit", "1", "--oldest-first"]), ["scrybe_keys"]);
     plain.run(&["audit", "log", "--limit", "0"]).expect(2);
 }
+
+#[test]
+fn a_killed_run_gets_a_derived_outcome_when_its_job_goes_on() {
+    let plain = Plain::with_kms().bound();
+    plain.add_organization("acme");
+    let rotate = ["rotate", "--org", "acme", "--reason", "test", "--settle", "0s", "--yes"];
+    for point in ["flip-after-intent", "flip-after-commit", "before-census", "before-outcome"] {
+        assert!(plain.run_with("SCRYBE_KEYS_CRASH_AT", point, &rotate).was_killed(), "{point}");
+        plain.run(&["audit", "verify"]).expect(3).says("No outcome yet");
+        plain.run(&rotate).expect(0);
+        plain.run(&["audit", "verify"]).expect(0);
+    }
+    let log = plain.run(&["audit", "log", "--event", "RE_ENCRYPTION_FAILED", "--json"]).expect(0).json();
+    let records = log["data"]["records"].as_array().unwrap();
+    assert_eq!(records.len(), 4);
+    assert!(records.iter().all(|r| r["details"]["derived"] == true && r["details"]["stopReason"] == "interrupted"));
+}

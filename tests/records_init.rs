@@ -155,3 +155,13 @@ fn the_grants_that_check_prints_are_all_that_a_rotation_needs() {
     run_in(&environment, &rotate).expect(0);
     run_in(&environment, &["audit", "verify"]).expect(0);
 }
+
+#[test]
+fn a_schema_of_another_build_is_not_taken_for_ours() {
+    let plain = Plain::without_kms().bound();
+    plain.sql().batch_execute("UPDATE scrybe_keys.schema_history SET checksum = '1'").unwrap();
+    for verb in [&["init"][..], &["audit", "verify"]] {
+        plain.run(verb).expect(5).says("does not match this binary's migrations");
+    }
+    assert_eq!(plain.run(&["health", "--json"]).expect(3).problem_codes(), ["schema-divergent"]);
+}

@@ -193,6 +193,7 @@ fn ask_database(app: &App) -> Findings {
             format!("version {found}, this binary needs {known}: `scrybe-keys init`")
         }
         SchemaState::Newer { found, known } => format!("version {found}, this binary knows only {known}"),
+        SchemaState::Divergent(version) => format!("version {version}, made by another build than this binary"),
     };
     found.rows.push(Row::new("tool's schema", installed, "PostgreSQL"));
     if schema == SchemaState::Absent {

@@ -33,6 +33,8 @@ pub enum SchemaState {
         found: i32,
         known: i32,
     },
+    /// Of a version this binary knows, but made by another text of that migration.
+    Divergent(i32),
 }
 
 /// A schema that a verb cannot work with.
@@ -80,8 +82,17 @@ impl Session {
         if !self.client.query_one(sql, &[])?.get::<_, bool>(0) {
             return Ok(SchemaState::Absent);
         }
-        let found: Option<i32> = self.client.query_one(&format!("SELECT max(version) FROM {HISTORY}"), &[])?.get(0);
+        let rows = self.client.query(&format!("SELECT version, checksum FROM {HISTORY} ORDER BY version"), &[])?;
+        let runner = embedded::migrations::runner();
+        let differs = |version: i32, checksum: &str| {
+            runner.get_migrations().iter().any(|m| m.version() == version && m.checksum().to_string() != checksum)
+        };
         let known = known_version();
+        let found = rows.last().map(|row| row.get::<_, i32>(0));
+        let divergent = rows.iter().find(|row| differs(row.get(0), row.get(1))).map(|row| row.get(0));
+        if let Some(version) = divergent {
+            return Ok(SchemaState::Divergent(version));
+        }
         Ok(match found {
             None => SchemaState::Absent,
             Some(found) if found < known => SchemaState::Older { found, known },
@@ -97,6 +108,7 @@ impl Session {
             SchemaState::Absent => Err(SchemaError::Absent),
             SchemaState::Older { found, known } => Err(SchemaError::Older { found, known }),
             SchemaState::Newer { found, known } => Err(SchemaError::Newer { found, known }),
+            SchemaState::Divergent(_) => Err(SchemaError::Divergent),
         }
     }
 
@@ -129,6 +141,7 @@ impl Session {
         let from = match self.schema_state()? {
             SchemaState::Current(found) => return Ok(Installed { from: Some(found), to: found }),
             SchemaState::Newer { found, known } => return Err(SchemaError::Newer { found, known }),
+            SchemaState::Divergent(_) => return Err(SchemaError::Divergent),
             SchemaState::Older { found, .. } => Some(found),
             SchemaState::Absent => None,
         };

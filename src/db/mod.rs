@@ -6,7 +6,6 @@ mod binding;
 pub mod catalog;
 pub mod cells;
 pub mod census;
-mod clock;
 mod connect;
 mod deks;
 mod error;

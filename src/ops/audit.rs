@@ -76,6 +76,19 @@ impl Journal {
         self.append(event, "outcome", Some(*intent), subject, details)
     }
 
+    /// Gives every intent `begun` on this subject that has no outcome the outcome `ended`, derived: whoever wrote it is dead. The
+    /// caller must hold whatever only one process at a time can hold for this subject. Returns how many there were.
+    pub fn close_interrupted(&mut self, subject: &str, begun: &str, ended: &str) -> Result<usize, Failure> {
+        let mut open = self.session.open_intents()?;
+        open.retain(|record| record.subject == subject && record.event == begun && record.run_id != self.run_id);
+        for record in &open {
+            let Some(intent) = record.intent_id else { continue };
+            let details = json!({"derived": true, "stopReason": "interrupted", "interruptedRun": record.run_id});
+            self.outcome(&IntentId(intent), ended, subject, details)?;
+        }
+        Ok(open.len())
+    }
+
     /// Records something that changes nothing by itself.
     pub fn note(&mut self, event: &str, subject: &str, details: Value) -> Result<(), Failure> {
         self.append(event, "note", None, subject, details)

@@ -23,7 +23,8 @@ pub fn check(app: &App, session: &mut Session, mutating: bool) -> Result<Binding
         SchemaState::Current(_) => session.binding()?,
         SchemaState::Older { found, known } if mutating => return Err(SchemaError::Older { found, known }.into()),
         SchemaState::Newer { found, known } if mutating => return Err(SchemaError::Newer { found, known }.into()),
-        SchemaState::Older { .. } | SchemaState::Newer { .. } => session.binding()?,
+        SchemaState::Divergent(_) if mutating => return Err(SchemaError::Divergent.into()),
+        SchemaState::Older { .. } | SchemaState::Newer { .. } | SchemaState::Divergent(_) => session.binding()?,
     };
     let Some(binding) = bound else {
         if mutating {

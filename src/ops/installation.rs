@@ -48,6 +48,7 @@ pub fn survey(app: &App, session: &mut Session, sandbox: bool) -> Result<Survey,
     let schema = readable(session.schema_state())?;
     let bound = match schema {
         Some(SchemaState::Newer { found, known }) => return Err(SchemaError::Newer { found, known }.into()),
+        Some(SchemaState::Divergent(_)) => return Err(SchemaError::Divergent.into()),
         None | Some(SchemaState::Absent) => None,
         Some(SchemaState::Older { .. } | SchemaState::Current(_)) => readable(session.binding())?.flatten(),
     };
@@ -109,7 +110,7 @@ impl Survey {
             Some(SchemaState::Older { found, .. }) => {
                 lines.push(format!("upgrade the tool's schema from version {found} to {known}"))
             }
-            None | Some(SchemaState::Current(_) | SchemaState::Newer { .. }) => {}
+            None | Some(SchemaState::Current(_) | SchemaState::Newer { .. } | SchemaState::Divergent(_)) => {}
         }
         if let (None, Ok(wanted)) = (&self.bound, &self.wanted) {
             let key = wanted.key_arn.as_ref().map_or_else(String::new, |arn| format!(" with key {arn}"));
@@ -141,7 +142,7 @@ impl Survey {
                 let text = format!("the tool's schema is at version {found}, this binary needs {known}");
                 missing("schema-older", "scrybe_keys", text, "scrybe-keys init");
             }
-            None | Some(SchemaState::Current(_) | SchemaState::Newer { .. }) => {}
+            None | Some(SchemaState::Current(_) | SchemaState::Newer { .. } | SchemaState::Divergent(_)) => {}
         }
         if self.bound.is_none() && self.schema.is_some() {
             missing("not-bound", "binding", "the database is not bound to an environment".into(), "scrybe-keys init");

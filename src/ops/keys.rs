@@ -51,7 +51,7 @@ pub fn list(app: &App, session: &mut Session, organization: Option<&OrgId>) -> R
         Some(organization) => session.dek_rows(map, organization)?,
         None => session.all_dek_rows(map)?,
     };
-    let now = session.clock()?;
+    let now = session.database_now()?;
     let facts = known_facts(session)?;
     Ok(rows.iter().map(|row| report(row, facts.get(&row.id), now)).collect())
 }

@@ -106,7 +106,7 @@ fn ages(
     health: &mut DekHealth,
     findings: &mut Findings,
 ) {
-    let Some(now) = findings.asked("dek age", session.clock()) else { return };
+    let Some(now) = findings.asked("dek age", session.database_now()) else { return };
     let limit = i64::from(app.settings.policy.dek_max_age_days);
     let mut ages: Vec<(i64, &OrgId)> = Vec::new();
     let mut undated = 0;

@@ -87,6 +87,10 @@ fn schema(session: &mut Session, health: &mut RecordHealth, findings: &mut Findi
                 "scrybe-keys init",
             )
         }
+        SchemaState::Divergent(version) => {
+            let text = format!("version {version} was made by another build than this binary");
+            say(Verdict::Warning, text, "schema-divergent", "use the scrybe-keys that installed it")
+        }
         SchemaState::Newer { found, known } => {
             health.schema_version = Some(found);
             let hint = "use the newer scrybe-keys that upgraded this database";
