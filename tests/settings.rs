@@ -134,6 +134,7 @@ fn the_database_address_is_prismas() {
     assert_eq!(answer["context"]["database"], "app@127.0.0.1:1/clinic");
     assert!(answer["data"]["settings"].to_string().contains("schema tenant"));
     assert_eq!(answer["problems"][0]["code"], "db-unreachable", "{answer}");
+    let ran = run(&["context", "--kms", "dev"], &[("DATABASE_URL", url)]).expect(0);
     let ran = ran.says("`connection_limit` is ignored").says("`pool_timeout` is ignored");
     assert!(!format!("{ran:?}").contains("p@ss") && !format!("{ran:?}").contains("p%40ss"));
 

@@ -39,19 +39,21 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// A word with everything behind an address's scheme left out: where its password ends cannot be told from one that is badly escaped.
 fn without_password(arg: &str) -> String {
     let Some((before, rest)) = arg.split_once("://") else { return arg.to_owned() };
-    let query = rest.find('?').map_or("", |_| "?…");
-    match rest.rsplit_once('@') {
-        Some((_, place)) => format!("{before}://…@{}{query}", place.split('?').next().unwrap_or_default()),
-        None => format!("{before}://{}{query}", rest.split('?').next().unwrap_or_default()),
+    if before.ends_with("postgresql") || before.ends_with("postgres") || rest.contains('@') {
+        return format!("{before}://…");
     }
+    arg.to_owned()
 }
 
 /// A text that repeats what was typed, with the password of every address in it masked.
 pub(super) fn without_passwords(text: &str) -> String {
-    let masked =
-        |word: &str| if word.contains("://") && word.contains('@') { without_password(word) } else { word.to_owned() };
+    let masked = |word: &str| {
+        let end = word.trim_end().len();
+        format!("{}{}", without_password(&word[..end]), &word[end..])
+    };
     text.split_inclusive(char::is_whitespace).map(masked).collect()
 }
 
@@ -61,13 +63,21 @@ mod tests {
 
     #[test]
     fn records_hold_no_password() {
-        let masked = |text: &str| without_password(text);
+        for secret in
+            ["app:MARK@h:5/d", "/d?user=a&password=MARK", "app:MA@RK@h/d", "a:b?MARK@h", "a@h/d?password=x@MARK"]
+        {
+            for word in [format!("postgresql://{secret}"), format!("--database-url=postgres://{secret}")] {
+                let shown = without_password(&word);
+                assert!(!shown.contains("MARK") && !shown.contains("RK@"), "{shown}");
+                let argv = ["bin", "context", &word].map(OsString::from);
+                assert!(!for_records(&argv).contains("MARK"));
+                assert!(!without_passwords(&format!("unexpected '{word}' found\n")).contains("MARK"));
+            }
+        }
         assert_eq!(
-            masked("--database-url=postgresql://app:pw@h:5/d?password=x"),
-            "--database-url=postgresql://…@h:5/d?…"
+            for_records(&["x", "rotate", "--reason", "it's due"].map(OsString::from)),
+            r"scrybe-keys rotate --reason 'it'\''s due'"
         );
-        assert_eq!(masked("postgresql:///d?user=a&password=x"), "postgresql:///d?…");
-        assert_eq!(masked("postgresql://app:p@w@h/d"), "postgresql://…@h/d");
-        assert_eq!(masked("--org"), "--org");
+        assert_eq!(without_password("--endpoint=http://127.0.0.1:1/x"), "--endpoint=http://127.0.0.1:1/x");
     }
 }

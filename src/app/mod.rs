@@ -175,7 +175,9 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                     ending::finish(&ui, &verb, run_id, None, Err(failure))
                 });
             }
-            app.settings.notes.iter().for_each(|note| app.ui.warn(note));
+            app.settings.warnings.iter().for_each(|warning| app.ui.warn(warning));
+            app.settings.notes.iter().for_each(|note| app.ui.say(note));
+            tracing::debug!(%run_id, command = app.command_line, "begun");
             let silent = app.settings.quiet && verb.may_be_silent();
             let mut result = panic::catch_unwind(AssertUnwindSafe(|| verb.run(&app))).unwrap_or_else(|_| {
                 Err(Failure::internal("a fault of the tool itself ended this run")

@@ -10,7 +10,7 @@ pub(super) fn address(
     flags: &Flags,
     env: &Env,
     file: Option<Sourced<PathBuf>>,
-    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<Sourced<DatabaseUrl>>, Failure> {
     let defaults = defaults(env)?;
     let parse = |text: Sourced<String>| match DatabaseUrl::parse_with(text.value.trim(), &defaults) {
@@ -20,7 +20,7 @@ pub(super) fn address(
     if let Some(url) = &flags.database_url {
         let found = parse(Sourced::new(url.clone(), Origin::Flag("--database-url")))?;
         if found.as_ref().is_some_and(|url| url.value.password.is_some()) && url.contains('@') {
-            notes.push("a password on the command line can be seen by everybody on this machine: use DATABASE_URL, --database-url-file or PGPASSFILE".to_owned());
+            warnings.push("a password on the command line can be seen by everybody on this machine: use DATABASE_URL, --database-url-file or PGPASSFILE".to_owned());
         }
         return Ok(found);
     }

@@ -94,7 +94,7 @@ impl File {
         flags: &Flags,
         env: &Env,
         environment: Option<Environment>,
-        notes: &mut Vec<String>,
+        warnings: &mut Vec<String>,
     ) -> Result<File, Failure> {
         let named = flags.config.clone().map(|path| Sourced::new(path, Origin::Flag("--config"))).or_else(|| {
             env.sourced("SCRYBE_KEYS_CONFIG").map(|text| Sourced::new(PathBuf::from(text.value), text.origin))
@@ -109,7 +109,7 @@ impl File {
                     return File::read(Sourced::default_of(here.to_owned()));
                 }
                 Some(Environment::Production) => {}
-                None => notes.push(
+                None => warnings.push(
                     "./scrybe-keys.yaml is not read: without --environment this counts as production; name it with --config"
                         .to_owned(),
                 ),

@@ -163,8 +163,10 @@ pub struct Settings {
     pub file: Option<Sourced<PathBuf>>,
     /// The sandbox this run was started in (`SCRYBE_SANDBOX`, set by `sandbox exec` and `env`); every plan says so.
     pub sandbox: Option<Sourced<String>>,
-    /// Things said at the start: ignored URL options, a password in argv.
+    /// Worth knowing at the start: address parameters left aside.
     pub notes: Vec<String>,
+    /// Worth doing something about: a password in argv, a file that is not read.
+    pub warnings: Vec<String>,
 }
 
 /// Rotation policy: data per environment, with DESIGN's defaults.

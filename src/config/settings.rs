@@ -18,10 +18,10 @@ impl Env {
 impl Settings {
     /// Reads the file, if there is one, and joins it with flags and variables.
     pub fn load(flags: &Flags, env: &Env) -> Result<Settings, Failure> {
-        let mut notes = Vec::new();
-        let stated = environment(flags, env, &mut notes)?;
-        let file = File::find(flags, env, stated.as_ref().map(|e| e.value), &mut notes)?;
-        Settings::join(flags, env, stated, file, notes)
+        let mut warnings = Vec::new();
+        let stated = environment(flags, env, &mut warnings)?;
+        let file = File::find(flags, env, stated.as_ref().map(|e| e.value), &mut warnings)?;
+        Settings::join(flags, env, stated, file, warnings)
     }
 
     /// Settings of a verb that needs none: nothing is read, nothing can be wrong.
@@ -35,7 +35,7 @@ impl Settings {
         env: &Env,
         stated: Option<Sourced<Environment>>,
         file: File,
-        mut notes: Vec<String>,
+        mut warnings: Vec<String>,
     ) -> Result<Settings, Failure> {
         let environment = stated.or(file.environment);
         let provider = match (flags.kms, env.sourced("SCRYBE_KMS")) {
@@ -46,7 +46,8 @@ impl Settings {
         let key = aws::key(flags, env, file.key, environment.as_ref().map(|e| e.value));
         let region = aws::region(flags, env, file.region, key.as_ref())?;
         let endpoint = aws::endpoint(env)?;
-        let database = database::address(flags, env, file.database_url_file, &mut notes)?;
+        let database = database::address(flags, env, file.database_url_file, &mut warnings)?;
+        let mut notes = Vec::new();
         let mut map = file.map.unwrap_or_else(|| Sourced::default_of(DataMap::clinic()));
         if let Some(database) = &database {
             notes.extend(database.value.ignored.iter().map(|what| format!("database address: {what}")));
@@ -80,6 +81,7 @@ impl Settings {
             file: file.path,
             sandbox: env.sourced("SCRYBE_SANDBOX"),
             notes,
+            warnings,
         })
     }
 
@@ -90,7 +92,7 @@ impl Settings {
 }
 
 /// The environment by flag or variable. NODE_ENV may hold words of its own (`test`): those say nothing to us.
-fn environment(flags: &Flags, env: &Env, notes: &mut Vec<String>) -> Result<Option<Sourced<Environment>>, Failure> {
+fn environment(flags: &Flags, env: &Env, warnings: &mut Vec<String>) -> Result<Option<Sourced<Environment>>, Failure> {
     if let Some(environment) = flags.environment {
         return Ok(Some(Sourced::new(environment, Origin::Flag("--environment"))));
     }
@@ -101,7 +103,7 @@ fn environment(flags: &Flags, env: &Env, notes: &mut Vec<String>) -> Result<Opti
     if let Ok(value) = Environment::from_str(&text.value, true) {
         return Ok(Some(Sourced::new(value, text.origin)));
     }
-    notes.push(format!(
+    warnings.push(format!(
         "NODE_ENV={} names no environment of ours; without --environment this counts as production",
         text.value
     ));

@@ -106,6 +106,7 @@ impl Session {
         };
         let mut session = Session { client: client?, tls };
         session.set_limits()?;
+        tracing::debug!(database = %url.shown(), tls = ?session.tls.level(), "connected");
         Ok(session)
     }
 

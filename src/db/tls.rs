@@ -36,6 +36,11 @@ impl Mode {
         self.connector.clone()
     }
 
+    /// What was asked for; `prefer` may still have got nothing.
+    pub(super) fn level(&self) -> TlsMode {
+        self.mode
+    }
+
     pub(super) fn ssl_mode(&self) -> SslMode {
         match self.mode {
             TlsMode::Disable => SslMode::Disable,

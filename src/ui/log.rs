@@ -40,6 +40,7 @@ impl Ui {
             .with_target("scrybe_keys", ours)
             .with_target("aws_smithy_runtime::client::orchestrator", LevelFilter::INFO.min(theirs))
             .with_target("aws_smithy_http_client", LevelFilter::INFO.min(theirs))
+            .with_target("aws_smithy_runtime_api::client::interceptors", LevelFilter::INFO.min(theirs))
             .with_target("aws_sigv4", LevelFilter::OFF)
             .with_target("aws_runtime", LevelFilter::INFO.min(theirs))
             .with_target("hyper", LevelFilter::INFO.min(theirs))
