@@ -170,7 +170,7 @@ fn faults_a_connection_lost_in_the_middle_of_a_batch_loses_nothing() {
     let Some(world) = World::ready(Seed { orgs: 1, notes: 3000, ..Seed::default() }) else { return };
     let mut sql = world.sql();
     let mut run = world.start(&ROTATE);
-    let moved = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_organization";
+    let moved = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_chunk";
     let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let (since, mut terminated) = (Instant::now(), 0);
     while run.is_running() && since.elapsed() < Duration::from_secs(60) {

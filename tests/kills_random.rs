@@ -29,7 +29,7 @@ fn kills_random_moments_over_one_job_lose_nothing() {
         Dice(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1);
     eprintln!("seed {}", dice.0);
     let cells_moved = || -> i64 {
-        let sum = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_organization";
+        let sum = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_chunk";
         world.sql().query_one(sum, &[]).unwrap().get(0)
     };
 

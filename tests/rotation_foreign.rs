@@ -103,7 +103,7 @@ fn re_encrypt_of_one_model_moves_that_model_only() {
     let ran = world.run(&["re-encrypt", "--all", "--model", "Note", "--settle", "0s", "--yes", "--json"]);
     assert!([0, 3].contains(&ran.code()), "{ran:?}");
     let trouble = world.try_check(&Check::version(2)).unwrap_err();
-    assert!(trouble.contains("Message ") && !trouble.contains("Note "), "{trouble}");
+    assert!(trouble.contains("\"Message\":") && !trouble.contains("\"Note\":"), "{trouble}");
     world.run(&["re-encrypt", "--all", "--settle", "0s", "--yes", "--json"]).expect(0);
     world.check(Check::version(2));
 }

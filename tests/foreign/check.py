@@ -72,7 +72,7 @@ def main():
                 elif want["cells"][column]["state"] in ("sealed", "nested"):
                     opened[want["org"]] += 1
 
-    answer = {"opened": sum(opened.values()), "byOrganization": opened, "errorCount": len(errors), "errors": errors[:40]}
+    answer = {"opened": sum(opened.values()), "byOrganization": opened, "errorCount": len(errors), "errorTables": collections.Counter(e.split(" ")[0] for e in errors), "errors": errors[:40]}
     json.dump(answer, sys.stdout, indent=1)
     sys.exit(1 if errors or not opened else 0)
 

@@ -103,7 +103,7 @@ impl Database {
     }
 
     fn named(cluster: &Cluster) -> Database {
-        let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("t_{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         Database { url: cluster.url(&name), port: cluster.port(), admin: cluster.url("postgres"), name }
     }
 
