@@ -299,7 +299,7 @@ impl From<crate::db::catalog::CatalogError> for Failure {
             }
             E::UnknownModel { .. } => {
                 return Failure::usage("unknown-model", message)
-                    .hint("`scrybe-keys census` lists the tables of the data map");
+                    .hint("give --model as the data map spells it; `scrybe-keys census` shows each table's cells");
             }
         };
         Failure::conflict(code, message).hint(hint)

@@ -67,8 +67,8 @@ pub enum CatalogError {
     WrongType { table: String, column: String, found: String, wanted: &'static str },
     #[error("table {table} has no primary key on {id}: rows cannot be named")]
     NoKey { table: String, id: String },
-    #[error("the data map knows no table {name}")]
-    UnknownModel { name: String },
+    #[error("the data map knows no table {name}, only {known}")]
+    UnknownModel { name: String, known: String },
     #[error("{0}")]
     Db(#[from] DbError),
 }
@@ -101,7 +101,8 @@ impl Catalog {
             return Ok(self);
         }
         if let Some(name) = models.iter().find(|m| !self.tables.iter().any(|t| t.name == **m)) {
-            return Err(CatalogError::UnknownModel { name: name.clone() });
+            let known = self.tables.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(CatalogError::UnknownModel { name: name.clone(), known });
         }
         self.tables.retain(|t| models.contains(&t.name));
         Ok(self)
