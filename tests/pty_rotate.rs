@@ -121,12 +121,10 @@ fn pty_tables_fit_80_columns() {
         let mut session = on_terminal(&world, arguments, &[]);
         let text = seen(&session.exp_eof().unwrap());
         for line in text.lines().map(|l| l.rsplit('\r').find(|part| !part.is_empty()).unwrap_or("")) {
-            // The line that says where one is holds ids and names, which are never cut.
-            assert!(
-                line.chars().count() <= 80 || line.contains(" · "),
-                "{arguments:?}: {} columns: {line}",
-                line.chars().count()
-            );
+            // Ids are never cut: the line that says where one is, and a finding about a key's ARN, may be longer.
+            let long = line.contains(" · ") || line.split_whitespace().any(|word| word.chars().count() > 60);
+            let columns = line.chars().count();
+            assert!(columns <= 80 || long, "{arguments:?}: {columns} columns: {line}");
         }
         let code = code(&session);
         assert!([0, 3].contains(&code), "{arguments:?} ended with {code}: {text}");
