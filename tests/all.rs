@@ -35,3 +35,4 @@ mod kms_checks_keys;
 mod kms_contract;
 mod kms_engine;
 mod kms_faults;
+mod kms_replies;

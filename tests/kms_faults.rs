@@ -235,6 +235,16 @@ fn kms_faults_credentials_and_endpoints_of_the_environment() {
             assert_eq!(error.kind, Kind::Invalid, "{error}");
             assert!(error.message.contains("neither https nor loopback"), "{error}");
         }
+        Ok("proxy") => {
+            // With the endpoint of the environment and with one that was given.
+            let given = std::env::var("AWS_ENDPOINT_URL").unwrap();
+            let kms_alone = Options { kms_endpoint: Some(given.clone()), ..Options::new(REGION) };
+            for options in [Options::new(REGION), options(&given, REGION), kms_alone] {
+                let kms = AwsKms::connect(&options).unwrap();
+                assert_eq!(kms.describe_key("alias/any").unwrap_err().kind, Kind::NotFound);
+                kms.caller().unwrap();
+            }
+        }
         _ => {
             let home = tempfile::tempdir().unwrap();
             let child = |name: &str, more: &[(&str, &str)]| {
@@ -257,6 +267,16 @@ fn kms_faults_credentials_and_endpoints_of_the_environment() {
                 more.push((variable, "http://192.0.2.1:4566"));
                 child("insecure-endpoint", &more);
             }
+            // A proxy would see plaintext keys: nobody may even knock.
+            let dir = tempfile::tempdir().unwrap();
+            let serving = serve(open(dir.path()));
+            let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (address, endpoint) = (format!("http://{}", proxy.local_addr().unwrap()), serving.url());
+            let mut more = keys.to_vec();
+            more.extend([("AWS_ENDPOINT_URL", endpoint.as_str()), ("HTTP_PROXY", &address), ("http_proxy", &address)]);
+            child("proxy", &more);
+            proxy.set_nonblocking(true).unwrap();
+            assert_eq!(proxy.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         }
     }
 }

@@ -101,11 +101,12 @@ impl App {
             Some(Provider::Dev) => Err(Failure::conflict("no-kms-in-dev", "provider dev has no KMS")),
             Some(Provider::Local) => self.open_local(),
             Some(Provider::Aws) => {
-                let general = Origin::Variable("AWS_ENDPOINT_URL".to_owned());
                 let mut options = aws::Options::new(self.settings.region.value.clone());
-                // An override of one service alone is left to the SDK, which reads it itself.
-                options.endpoint =
-                    self.settings.endpoint.as_ref().filter(|e| e.origin == general).map(|e| e.value.clone());
+                if let Some(endpoint) = &self.settings.endpoint {
+                    let kms_alone = endpoint.origin == Origin::Variable("AWS_ENDPOINT_URL_KMS".to_owned());
+                    let which = if kms_alone { &mut options.kms_endpoint } else { &mut options.endpoint };
+                    *which = Some(endpoint.value.clone());
+                }
                 Ok(Arc::new(aws::AwsKms::connect(&options)?))
             }
         }

@@ -3,7 +3,7 @@
 //! Whatever is not given in `Options` the SDK takes from its usual places (environment, profile, SSO, container, instance metadata).
 
 use super::failure;
-use super::transport::{CheckEndpoint, NeverRetryLimits, is_acceptable_endpoint};
+use super::transport::{CheckEndpoint, NeverRetryLimits, is_acceptable_endpoint, is_loopback, without_proxy};
 use crate::core::kms::{KmsError, KmsErrorKind};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::imds;
@@ -20,6 +20,8 @@ pub struct Options {
     pub region: String,
     /// https, or http on loopback; `None` leaves it to the SDK (real AWS, unless its own variables say otherwise).
     pub endpoint: Option<String>,
+    /// The same for KMS alone; goes before `endpoint`.
+    pub kms_endpoint: Option<String>,
     /// Stands in CloudTrail's userAgent. Letters, digits and `-._/` as AWS allows them, at most 50.
     pub app_name: String,
     /// Fixed credentials; `None` takes the SDK's chain.
@@ -33,6 +35,7 @@ impl Options {
         Options {
             region: region.into(),
             endpoint: None,
+            kms_endpoint: None,
             app_name: concat!("scrybe-keys/", env!("CARGO_PKG_VERSION")).to_owned(),
             credentials: None,
             patience: Patience::default(),
@@ -88,7 +91,8 @@ impl AwsKms {
     /// Makes a client. Nothing is sent yet. `Invalid` for an endpoint that is neither https nor loopback.
     pub fn connect(options: &Options) -> Result<AwsKms, KmsError> {
         let invalid = |message: String| KmsError::new(KmsErrorKind::Invalid, "Connect", message);
-        if let Some(endpoint) = options.endpoint.as_ref().filter(|e| !is_acceptable_endpoint(e)) {
+        let given = options.endpoint.iter().chain(&options.kms_endpoint);
+        if let Some(endpoint) = given.into_iter().find(|e| !is_acceptable_endpoint(e)) {
             return Err(invalid(format!("the AWS endpoint {endpoint} is neither https nor loopback")));
         }
         let app_name = AppName::new(options.app_name.replace('/', "-"))
@@ -139,14 +143,21 @@ impl AwsKms {
             }
             (loader.load().await, credentials)
         });
-        let kms = aws_sdk_kms::config::Builder::from(&shared)
-            .interceptor(CheckEndpoint)
-            .retry_classifier(NeverRetryLimits)
-            .build();
-        let sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(CheckEndpoint).build();
+        let mut kms =
+            aws_sdk_kms::config::Builder::from(&shared).interceptor(CheckEndpoint).retry_classifier(NeverRetryLimits);
+        let mut sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(CheckEndpoint);
+        if let Some(endpoint) = &options.kms_endpoint {
+            kms = kms.endpoint_url(endpoint);
+        }
+        if options.kms_endpoint.as_deref().or(shared.endpoint_url()).is_some_and(is_loopback) {
+            kms = kms.http_client(without_proxy());
+        }
+        if shared.endpoint_url().is_some_and(is_loopback) {
+            sts = sts.http_client(without_proxy());
+        }
         Ok(AwsKms {
-            kms: aws_sdk_kms::Client::from_conf(kms),
-            sts: aws_sdk_sts::Client::from_conf(sts),
+            kms: aws_sdk_kms::Client::from_conf(kms.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
             region: options.region.clone(),
             credentials,
             credentials_found: AtomicBool::new(false),

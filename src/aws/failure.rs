@@ -23,10 +23,15 @@ where
             let status = answered.raw().status().as_u16();
             let message = match answered.err().message() {
                 Some(message) => message.to_owned(),
+                None if code.is_empty() && status < 300 => "the answer could not be understood".to_owned(),
                 None if code.is_empty() => format!("status {status} without an error code"),
                 None => String::new(),
             };
-            let kind = KmsErrorKind::of_code(code, status);
+            let kind = match KmsErrorKind::of_code(code, status) {
+                // Done, perhaps, but by whom? A mutation must be looked up.
+                _ if code.is_empty() && status < 300 => KmsErrorKind::Unreachable,
+                kind => kind,
+            };
             KmsError { kind, operation, code: (!code.is_empty()).then(|| code.to_owned()), message, request_id }
         }
         SdkError::TimeoutError(_) => {

@@ -1,18 +1,33 @@
-//! Two guards inside the SDK: where a request may go, and what is never sent again.
+//! Three guards inside the SDK: where a request may go, that nobody stands between it and loopback, and what is never sent again.
 
 use aws_sdk_kms::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
 use aws_sdk_kms::config::retry::{ClassifyRetry, RetryAction};
-use aws_sdk_kms::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_kms::config::{ConfigBag, Intercept, RuntimeComponents, SharedHttpClient};
 use aws_sdk_kms::error::BoxError;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+/// True for a URL on this machine.
+pub fn is_loopback(endpoint: &str) -> bool {
+    let Ok(url) = url::Url::parse(endpoint) else { return false };
+    match url.host() {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// A client for endpoints on loopback: the default one would send plaintext keys in clear to whatever HTTP_PROXY names.
+pub fn without_proxy() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+}
 
 /// True for https anywhere and http on loopback.
 pub fn is_acceptable_endpoint(endpoint: &str) -> bool {
-    let Ok(url) = url::Url::parse(endpoint) else { return false };
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => true,
-        ("http", Some(url::Host::Domain(name))) => name.eq_ignore_ascii_case("localhost"),
-        ("http", Some(url::Host::Ipv4(ip))) => ip.is_loopback(),
-        ("http", Some(url::Host::Ipv6(ip))) => ip.is_loopback(),
+    match url::Url::parse(endpoint) {
+        Ok(url) if url.scheme() == "https" => url.host().is_some(),
+        Ok(url) if url.scheme() == "http" => is_loopback(endpoint),
         _ => false,
     }
 }
