@@ -12,6 +12,7 @@ mod health_checks;
 mod help;
 mod records_init;
 mod records_keys;
+mod records_wrapping;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;

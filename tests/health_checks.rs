@@ -185,3 +185,38 @@ fn the_table_fits_eighty_columns() {
     assert!(table.len() > 15, "{text}");
     assert!(table.iter().all(|line| line.chars().count() <= 80), "{text}");
 }
+
+#[test]
+fn a_replica_answers_and_what_it_cannot_know_is_unknown() {
+    use crate::support::cluster::own_cluster;
+    use scrybe_keys::db::application::{Shape, schema};
+    use scrybe_keys::ops::sandbox::cluster::{Cluster, Options};
+    let (dir, cluster) = own_cluster(Vec::new());
+    let mut plain = Plain::with_kms();
+    plain.environment.insert("DATABASE_URL".into(), cluster.url("postgres"));
+    let mut sql = postgres::Client::connect(&cluster.url("postgres"), postgres::NoTls).unwrap();
+    sql.batch_execute(&schema(Shape::Full)).unwrap();
+    plain.run(&["init"]).expect(0);
+    sql.batch_execute(
+        "INSERT INTO scrybe_keys.job (job_id, kind, state, scope, options, reason, run_id, actor)
+             VALUES (gen_random_uuid(), 'rotate', 'running', 's', '{}', 'test', gen_random_uuid(), 'os:test')",
+    )
+    .unwrap();
+    drop(sql);
+    // A standby without a primary is still a standby: it takes reads alone.
+    let cluster = cluster.detach();
+    cluster.stop().unwrap();
+    std::fs::write(cluster.home().join("data/standby.signal"), "").unwrap();
+    let standby =
+        Cluster::ensure(&dir.path().join("cluster"), Options { durable: false, ..Options::default() }).unwrap();
+    let ran = plain.run_with("DATABASE_URL", &standby.url("postgres"), &["health", "--json"]);
+    let record = plain.run_with("DATABASE_URL", &standby.url("postgres"), &["health", "--record"]);
+    standby.remove().unwrap();
+    let answer = ran.expect(3).json();
+    let database = answer["data"]["checks"].as_array().unwrap().iter().find(|c| c["name"] == "database").unwrap();
+    assert!(database["text"].as_str().unwrap().ends_with("replica"), "{database}");
+    assert_eq!(verdict(&answer, "unfinished jobs"), "unknown");
+    assert_eq!(verdict(&answer, "audit chain"), "ok");
+    assert!(answer["data"]["records"]["unfinishedJobs"][0]["alive"].is_null());
+    record.expect(5).says("replica");
+}

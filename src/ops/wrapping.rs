@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// The text before a bare key in the application's DEK table.
@@ -28,7 +28,12 @@ pub struct Vault {
 }
 
 enum Door {
-    Kms { kms: Arc<dyn Kms>, key: String },
+    /// `arn` is what the first answer said `key` is: an alias moved meanwhile changes nothing any more.
+    Kms {
+        kms: Arc<dyn Kms>,
+        key: String,
+        arn: OnceLock<String>,
+    },
     Dev,
 }
 
@@ -78,7 +83,7 @@ impl Vault {
 
     /// A vault on this KMS and key (id, ARN or alias).
     pub fn of_kms(kms: Arc<dyn Kms>, key: &str, map: DataMap) -> Vault {
-        Vault { door: Door::Kms { kms, key: key.to_owned() }, map }
+        Vault { door: Door::Kms { kms, key: key.to_owned(), arn: OnceLock::new() }, map }
     }
 
     /// The application's own form without KMS.
@@ -104,12 +109,14 @@ impl Vault {
                 format!("DEK row {} of {} is a bare dev: key, which no KMS wraps", row.id, row.organization),
             )
             .hint("outside production such keys open with --kms dev; `scrybe-keys health` lists them all")),
-            (Door::Kms { kms, key }, None) => {
+            (Door::Kms { kms, key, arn }, None) => {
                 let ciphertext = decode(row, &row.wrapped)?;
-                let answer =
-                    kms.decrypt(Some(key), &ciphertext, &self.map.context_for(&row.organization)).map_err(|e| {
+                let answer = kms
+                    .decrypt(Some(arn.get().unwrap_or(key)), &ciphertext, &self.map.context_for(&row.organization))
+                    .map_err(|e| {
                         Failure::from(e).during(format_args!("unwrapping DEK row {} of {}", row.id, row.organization))
                     })?;
+                arn.get_or_init(|| answer.value.key_arn.clone());
                 let facts = Wrapped {
                     key_arn: Some(answer.value.key_arn),
                     material_id: answer.value.material_id,
@@ -142,12 +149,13 @@ impl Vault {
                     request_id: None,
                 })
             }
-            Door::Kms { kms, key } => {
+            Door::Kms { kms, key, arn } => {
                 let context = self.map.context_for(organization);
                 let during = |e| Failure::from(e).during(format_args!("making a DEK for {organization}"));
-                let made = kms.generate_data_key(key, &context).map_err(during)?;
+                let made = kms.generate_data_key(arn.get().unwrap_or(key), &context).map_err(during)?;
                 let fresh = made.value;
                 let again = kms.decrypt(Some(&fresh.key_arn), &fresh.wrapped, &context).map_err(during)?;
+                arn.get_or_init(|| fresh.key_arn.clone());
                 let opened = Dek::parse(again.value.plaintext).map_err(|e| unproven(organization).caused_by(e))?;
                 if opened != fresh.dek {
                     return Err(unproven(organization));
