@@ -1253,13 +1253,17 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__re__subcmd__encrypt)
-            opts="-q -v -h -V --org --all --from-version --to-version --reason --model --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --all --model --from-version --to-version --reason --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --org)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1272,10 +1276,6 @@ _scrybe__keys() {
                     return 0
                     ;;
                 --reason)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --model)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1335,7 +1335,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__rotate)
-            opts="-q -v -h -V --org --all --due --max-orgs --reason --revert --dek-only --max-outage --model --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --all --due --max-orgs --reason --revert --dek-only --max-outage --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1354,10 +1354,6 @@ _scrybe__keys() {
                     return 0
                     ;;
                 --max-outage)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --model)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

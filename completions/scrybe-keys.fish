@@ -44,7 +44,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l color -d 'When 
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -81,7 +81,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l colo
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -110,7 +110,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l check -
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l sandbox -d 'Mark the database as a sandbox: every plan says so'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -119,7 +119,6 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l org -
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-orgs -d 'How many organizations --due may start' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l reason -d 'Why; kept in the audit chain' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-outage -d 'Refuse an organization whose cells would be dark for longer' -r
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l model -d 'Only this table of the data map; repeat for more' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l settle -d 'How long an application may go on using a cached key; 0s says that none does [default: the data map\'s, 5m]' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -151,16 +150,16 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l allow
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l dry-run -d 'Show the plan and stop'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l org -d 'Move this organization\'s cells; repeat for more' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l model -d 'Only this table of the data map; repeat for more' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l from-version -d 'Only cells under this version' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l to-version -d 'Must be the active version: any other is refused' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l reason -d 'Why; kept in the audit chain' -r
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l model -d 'Only this table of the data map; repeat for more' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l settle -d 'How long an application may go on using a cached key; 0s says that none does [default: the data map\'s, 5m]' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -189,7 +188,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l a
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l dry-run -d 'Show the plan and stop'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -214,7 +213,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -246,7 +245,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -271,7 +270,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -296,7 +295,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -323,7 +322,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -349,7 +348,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -376,7 +375,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -401,7 +400,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -430,7 +429,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l deep -d 'Unwrap each DEK: one kms:Decrypt call per version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -456,7 +455,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l deep -d 'Unwrap each DEK: one kms:Decrypt call per version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -488,7 +487,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l list-unopenable -d 'Name every cell that does not open (up to 1,000): table, column and row id'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -513,7 +512,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not _
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -544,7 +543,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l oldest-first -d 'From the first record on'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -569,7 +568,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fis
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -598,7 +597,7 @@ never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l deep -d 'Also use the keys: make a data key, encrypt and decrypt, unwrap every active DEK'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l record -d 'Record the result in the audit chain'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -623,7 +622,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -656,7 +655,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -691,7 +690,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l replace -d 'Start over when it has data'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l inside
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -716,7 +715,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -741,7 +740,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -766,7 +765,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -791,7 +790,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -817,7 +816,7 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l unset -d 'Print how to leave it again'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -843,7 +842,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -868,7 +867,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l 
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -893,7 +892,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l color -d
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s q -l quiet -d 'Say nothing but the answer, warnings and errors'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -181,7 +181,7 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
             tracing::debug!(%run_id, command = app.command_line, "begun");
             let silent = app.settings.quiet && verb.may_be_silent();
             let mut result = panic::catch_unwind(AssertUnwindSafe(|| verb.run(&app))).unwrap_or_else(|_| {
-                Err(Failure::internal("a fault of the tool itself ended this run")
+                Err(Failure::internal("this run ended in a fault of its own")
                     .hint("run the same command again: what is committed is safe; and report the line above"))
             });
             if let Ok(outcome) = &mut result
