@@ -56,7 +56,7 @@ struct Findings {
 impl Findings {
     /// A question that got no answer: a row, and a problem that is never counted as passed.
     fn unknown(&mut self, name: &'static str, origin: &str, failure: &Failure) {
-        self.rows.push(Row::new(name, format!("unknown: {failure}"), origin));
+        self.rows.push(Row::new(name, format!("unknown: {}", failure.code.replace('-', " ")), origin));
         let hint = failure.hints.first().cloned().unwrap_or_default();
         self.problems.push(Problem::new(Severity::Unknown, failure.code, name, failure.message.clone(), hint));
     }
@@ -84,8 +84,11 @@ impl Args {
         let data = serde_json::json!({ "settings": settings, "kms": aws.rows, "database": database.rows });
         let mut outcome = Outcome::done(data, text)?;
         outcome.problems = aws.problems.into_iter().chain(database.problems).collect();
-        for problem in outcome.problems.iter().filter(|problem| !problem.hint.is_empty()) {
-            app.ui.hint(&format!("{}: {}", problem.subject, problem.hint));
+        for problem in &outcome.problems {
+            app.ui.warn(&format!("{}: {}", problem.subject, problem.message));
+            if !problem.hint.is_empty() {
+                app.ui.hint(&problem.hint);
+            }
         }
         Ok(outcome)
     }
@@ -115,7 +118,10 @@ fn rows_of(s: &Settings) -> Vec<Row> {
         Row::of("database", s.database.as_ref(), DatabaseUrl::shown),
         Row::of("data map", Some(&s.map), map),
         Row::new("policy", policy, &s.policy_origin),
-        Row::of("sandbox", s.sandbox.as_ref(), String::clone),
+        match &s.sandbox {
+            Some(sandbox) => Row::new("sandbox", &sandbox.value, &sandbox.origin),
+            None => Row::new("sandbox", "no", Origin::Default),
+        },
     ];
     // What hardly anybody sets is worth a line only when it is set.
     rows.retain(|row| row.value.is_some() || !matches!(row.name, "endpoint" | "local kms"));
