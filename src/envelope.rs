@@ -72,8 +72,11 @@ impl Envelope {
         }
     }
 
-    /// Adds a failure as a problem.
+    /// Adds a failure as a problem, unless the report already names it.
     pub fn with_failure(mut self, failure: &Failure) -> Envelope {
+        if self.problems.iter().any(|problem| problem.code == failure.code && problem.message == failure.message) {
+            return self;
+        }
         let message = std::iter::once(failure.message.clone()).chain(failure.chain()).collect::<Vec<_>>().join(": ");
         self.problems.push(Problem::new(Severity::Critical, failure.code, "", message, failure.hints.join("; ")));
         self

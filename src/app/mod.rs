@@ -184,6 +184,13 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 Err(Failure::internal("this run ended in a fault of its own")
                     .hint("run the same command again: what is committed is safe; and report the line above"))
             });
+            if let Err(failure) = &mut result
+                && failure.code == "db-cancelled"
+                && app.interrupt.insisted()
+            {
+                // It was us: the second INT cancels the statement that runs.
+                failure.exit = Exit::Interrupted;
+            }
             if let Ok(outcome) = &mut result
                 && silent
                 && outcome.exit == Exit::Done

@@ -24,10 +24,20 @@ impl Settings {
         Settings::join(flags, env, stated, file, warnings)
     }
 
-    /// Settings of a verb that needs none: nothing is read, nothing can be wrong.
+    /// Settings of a verb that needs none: nothing is read, and what the flags say about places is not looked at.
     pub fn bare(flags: &Flags) -> Settings {
-        Settings::join(flags, &Env::default(), None, File::default(), Vec::new())
-            .expect("flags about talking cannot be wrong")
+        let talk = Flags {
+            config: None,
+            environment: None,
+            database_url: None,
+            database_url_file: None,
+            kms: None,
+            region: None,
+            key: None,
+            ..flags.clone()
+        };
+        Settings::join(&talk, &Env::default(), None, File::default(), Vec::new())
+            .expect("nothing is said that could be wrong")
     }
 
     fn join(
@@ -122,5 +132,38 @@ pub(super) fn parsed<T: ValueEnum>(text: Sourced<String>) -> Result<Sourced<T>, 
                 format!("{}: `{}` is none of {}", text.origin, text.value, known.join(", ")),
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verb_that_needs_no_settings_meets_no_wrong_ones() {
+        let flags = Flags {
+            region: Some("no region".into()),
+            database_url: Some("nonsense".into()),
+            database_url_file: Some("/does/not/exist".into()),
+            json: true,
+            ..Flags::default()
+        };
+        assert!(Settings::load(&flags, &Env::default()).is_err());
+        let settings = Settings::bare(&flags);
+        assert!(settings.database.is_none() && settings.json && settings.no_input);
+    }
+
+    #[test]
+    fn only_development_and_staging_are_not_production() {
+        let is_production = |pairs: &[(&str, &str)]| {
+            let env = Env(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+            Settings::load(&Flags::default(), &env).map(|s| s.is_production())
+        };
+        assert!(is_production(&[]).unwrap());
+        assert!(is_production(&[("NODE_ENV", "test")]).unwrap());
+        assert!(is_production(&[("SCRYBE_ENV", "Production")]).unwrap());
+        assert!(!is_production(&[("NODE_ENV", "staging")]).unwrap());
+        assert!(!is_production(&[("NODE_ENV", "production"), ("SCRYBE_ENV", "development")]).unwrap());
+        assert_eq!(is_production(&[("SCRYBE_ENV", "prod")]).unwrap_err().code, "bad-value");
     }
 }

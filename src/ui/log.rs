@@ -38,6 +38,9 @@ impl Ui {
         let targets = Targets::new()
             .with_default(theirs)
             .with_target("scrybe_keys", ours)
+            // Its warnings show a failed provider's whole response, which may hold credentials.
+            .with_target("aws_config", LevelFilter::OFF)
+            .with_target("default_credentials_chain", LevelFilter::OFF)
             .with_target("aws_smithy_runtime::client::orchestrator", LevelFilter::INFO.min(theirs))
             .with_target("aws_smithy_http_client", LevelFilter::INFO.min(theirs))
             .with_target("aws_smithy_runtime_api::client::interceptors", LevelFilter::INFO.min(theirs))
