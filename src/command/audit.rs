@@ -65,21 +65,26 @@ impl Args {
     }
 }
 
+/// Columns that a record needs on one line.
+const NARROW: usize = 100;
+
 fn log_table(app: &App, records: &[Record]) -> String {
     if records.is_empty() {
         return "No records.\n".to_owned();
     }
+    let time = |r: &Record| at(r).map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    let by = |r: &Record| r.actor.split(' ').next().unwrap_or_default().trim_start_matches("os:").to_owned();
+    if app.ui.width() < NARROW {
+        // A wrapped id can be neither read nor copied, so a narrow terminal gets two lines a record.
+        let lines = records.iter().map(|r| {
+            let head = format!("{:>6}  {}  {} {}", r.seq, time(r), r.event, r.phase);
+            crate::ui::escaped(&format!("{head}\n        {}  by {}\n", r.subject, by(r)))
+        });
+        return lines.collect();
+    }
     let rows: Vec<Vec<String>> = records
         .iter()
-        .map(|r| {
-            vec![
-                r.seq.to_string(),
-                at(r).map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S").to_string()),
-                format!("{} {}", r.event, r.phase),
-                r.subject.clone(),
-                r.actor.split(' ').next().unwrap_or_default().trim_start_matches("os:").to_owned(),
-            ]
-        })
+        .map(|r| vec![r.seq.to_string(), time(r), format!("{} {}", r.event, r.phase), r.subject.clone(), by(r)])
         .collect();
     app.ui.table(&["seq", "time (utc)", "event", "subject", "by"], &rows, &[0])
 }

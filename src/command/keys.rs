@@ -79,45 +79,39 @@ fn unopened(report: &KeyReport) -> Option<Problem> {
     ))
 }
 
+/// Narrow enough for eighty columns with ids that are UUIDs; `show` and --json have the rest.
 fn table(app: &App, reports: &[KeyReport], deep: bool) -> String {
     let rows: Vec<Vec<String>> = reports
         .iter()
         .map(|r| {
-            let mut row = vec![
+            let opens = match r.opens {
+                Some(true) => "opens",
+                Some(false) => "refused",
+                None => "not tried",
+            };
+            vec![
                 r.organization_id.to_string(),
                 r.version.to_string(),
                 if r.active { "active" } else { "" }.to_owned(),
-                r.status.unwrap_or("-").to_lowercase(),
-                r.created_at.map_or_else(|| "-".to_owned(), |t| t.strftime("%Y-%m-%d").to_string()),
+                if deep { opens.to_owned() } else { r.status.unwrap_or("-").to_lowercase() },
                 r.age_days.map_or_else(|| "-".to_owned(), |d| format!("{d}d")),
                 wrapped_by(r),
-            ];
-            if deep {
-                row.push(match r.opens {
-                    Some(true) => "opens".to_owned(),
-                    Some(false) => "does not open".to_owned(),
-                    None => "not tried".to_owned(),
-                });
-            }
-            row
+            ]
         })
         .collect();
-    let mut header = vec!["organization", "version", "in use", "status", "created", "age", "wrapped by"];
-    if deep {
-        header.push("deep");
-    }
-    app.ui.table(&header, &rows, &[1, 5])
+    let fourth = if deep { "deep" } else { "status" };
+    app.ui.table(&["organization", "version", "in use", fourth, "age", "cmk"], &rows, &[1, 4])
 }
 
-/// The last part of the CMK's ARN is enough to tell CMKs apart in a table.
+/// The beginning of the CMK's id is enough to tell CMKs apart in a table.
 fn wrapped_by(report: &KeyReport) -> String {
     match (report.wrapping, &report.key_arn) {
-        (Wrapping::Dev, _) => "dev (bare)".to_owned(),
+        (Wrapping::Dev, _) => "bare dev".to_owned(),
         (Wrapping::Kms, Some(arn)) => {
             let id = arn.rsplit('/').next().unwrap_or(arn);
-            format!("kms {}", id.get(..8).unwrap_or(id))
+            id.get(..8).unwrap_or(id).to_owned()
         }
-        (Wrapping::Kms, None) => "kms".to_owned(),
+        (Wrapping::Kms, None) => "-".to_owned(),
     }
 }
 
