@@ -36,4 +36,5 @@ mod kms_checks_keys;
 mod kms_contract;
 mod kms_engine;
 mod kms_faults;
+mod kms_matrix;
 mod kms_replies;

@@ -1,10 +1,10 @@
 //! The embedded engine itself: its file, its lock, its clock, its wire, and what kill -9 leaves.
 
 use crate::support::kms_bench::{REGION, client, kek, open, serve};
+use crate::support::kms_wire::{http, kms_request};
 use scrybe_keys::core::kms::{Context, KeyState, Kms, KmsErrorKind as Kind, NewKey};
 use scrybe_keys::local::{Engine, InProcess, Kek, Options};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -96,6 +96,25 @@ fn kms_engine_another_kek_or_a_damaged_file_is_refused_and_left_alone() {
     broken(kek());
     std::fs::write(&state, &whole).unwrap();
     open(dir.path());
+}
+
+#[test]
+fn kms_engine_a_disk_that_takes_nothing_costs_the_change_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let kms = in_process(&engine);
+    let key = kms.create_key(&NewKey::default()).unwrap().value;
+    let before = std::fs::read(dir.path().join("kms/state")).unwrap();
+    // A directory where the next state would be written: every save fails.
+    std::fs::create_dir(dir.path().join("kms/state.next")).unwrap();
+    let error = kms.disable_key(&key.key_id).unwrap_err();
+    assert!(error.is_ambiguous() && error.code.as_deref() == Some("KMSInternalException"), "{error}");
+    assert_eq!(kms.create_key(&NewKey::default()).unwrap_err().kind, Kind::Unreachable);
+    assert_eq!(kms.describe_key(&key.key_id).unwrap().value.state, KeyState::Enabled, "memory and disk agree");
+    kms.generate_data_key(&key.key_id, &Context::new()).unwrap();
+    assert_eq!(std::fs::read(dir.path().join("kms/state")).unwrap(), before);
+    std::fs::remove_dir(dir.path().join("kms/state.next")).unwrap();
+    kms.disable_key(&key.key_id).unwrap();
 }
 
 #[test]
@@ -315,37 +334,4 @@ fn kms_engine_kill_9_loses_nothing_that_was_acknowledged() {
         let opened = in_process(&engine).decrypt(Some(&arn), &made.wrapped, &Context::new()).unwrap().value;
         assert_eq!(opened.plaintext.as_slice(), made.dek.expose());
     }
-}
-
-fn kms_request(
-    serving: &scrybe_keys::local::endpoint::Serving,
-    operation: &str,
-    body: &str,
-) -> (u16, serde_json::Value) {
-    let scope = format!("AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/{REGION}/kms/aws4_request, Signature=0");
-    let target = format!("TrentService.{operation}");
-    let (status, text) = http(serving, "POST", "/", &[("X-Amz-Target", &target), ("Authorization", &scope)], body);
-    (status, serde_json::from_str(&text).unwrap_or_default())
-}
-
-fn http(
-    serving: &scrybe_keys::local::endpoint::Serving,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> (u16, String) {
-    let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    if !headers.iter().any(|(name, _)| *name == "Host") {
-        request.push_str(&format!("Host: {}\r\n", serving.address()));
-    }
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    let mut stream = TcpStream::connect(serving.address()).unwrap();
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
 }

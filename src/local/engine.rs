@@ -10,7 +10,7 @@ use super::fault::{Fault, FaultKind, Script};
 use super::kek::Kek;
 use super::refusal::Refusal;
 use super::request_log::{Request, RequestLog};
-use super::store::Store;
+use super::store::{SaveFailed, Store};
 use super::world::{DEFAULT_ACCOUNT, World};
 use super::{aliases, keys, rotation, tags};
 use crate::core::key_state::Operation;
@@ -238,9 +238,8 @@ impl State {
     /// Makes `next` durable, then current.
     fn replace(&mut self, next: World) -> Result<(), Refusal> {
         if let Err(error) = self.store.save(&next) {
-            // The rename may or may not have taken place: what is on disk is unknown until the engine is opened again.
-            self.in_doubt = true;
-            return Err(Refusal::internal(format!("the state could not be written: {error}")));
+            self.in_doubt = matches!(error, SaveFailed::InDoubt(_));
+            return Err(Refusal::internal(format!("the state could not be saved: {error}")));
         }
         self.world = next;
         Ok(())

@@ -30,6 +30,17 @@ pub struct Store {
     _lock: File,
 }
 
+/// A save that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveFailed {
+    /// The old state is in place.
+    #[error("nothing was written: {0}")]
+    NothingWritten(io::Error),
+    /// The new state is in place, but a power cut could still bring the old one back.
+    #[error("it is written but not synced: {0}")]
+    InDoubt(io::Error),
+}
+
 #[derive(Default, Serialize, Deserialize)]
 struct Holder {
     pid: Option<u32>,
@@ -94,8 +105,13 @@ impl Store {
             .map_err(|e| unusable(&self.dir, "its permissions cannot be narrowed", &e))
     }
 
-    /// Makes `world` durable. After an error the file may be the old or the new one, never a mixture.
-    pub fn save(&self, world: &World) -> io::Result<()> {
+    /// Makes `world` durable. An error says whether the old file is certainly still the one; it is never a mixture.
+    pub fn save(&self, world: &World) -> Result<(), SaveFailed> {
+        self.replace(world).map_err(SaveFailed::NothingWritten)?;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(SaveFailed::InDoubt)
+    }
+
+    fn replace(&self, world: &World) -> io::Result<()> {
         let mut length = Counter(0);
         serde_json::to_writer(&mut length, world)?;
         // The exact capacity: growing would leave copies of key material behind.
@@ -107,8 +123,7 @@ impl Store {
         file.write_all(MAGIC)?;
         file.write_all(&sealed)?;
         file.sync_all()?;
-        fs::rename(&next, self.dir.join("state"))?;
-        File::open(&self.dir)?.sync_all()
+        fs::rename(&next, self.dir.join("state"))
     }
 
     /// Notes who has the lock, for `in_use`. A courtesy: failure is not an error.

@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod foreign;
 pub mod kms_bench;
 pub mod kms_verdict;
+pub mod kms_wire;
 pub mod plain;
 pub mod python;
 pub mod world;
