@@ -29,6 +29,7 @@ mod kills_steps;
 mod pty_rotate;
 mod rotation_beside;
 mod rotation_foreign;
+mod rotation_signals;
 mod secrecy;
 
 mod kms_checks_crypto;

@@ -4,6 +4,7 @@
 
 use crate::support::foreign::{Check, Seed};
 use crate::support::world::World;
+use scrybe_keys::core::data_map::DataMap;
 use scrybe_keys::db::application::Shape;
 use serde_json::Value;
 
@@ -220,4 +221,34 @@ fn rotation_moves_cells_under_deks_made_without_kms() {
     let Some(world) = World::ready(Seed { orgs: 1, dev: true, ..Seed::default() }) else { return };
     world.rotate_all().expect(0);
     world.check(Check::version(2));
+}
+
+#[test]
+fn rotation_follows_another_deployments_data_map() {
+    let context = Some(r#"{"tenantId": "t-{organization}", "purpose": "phi"}"#);
+    let Some(mut world) = World::unbound(Shape::Full, Seed { context, ..Seed::default() }) else { return };
+    // There a note finds its organization through its client, and KMS is called with a context.
+    let mut map = DataMap::clinic();
+    let client = map.tables.iter().find(|t| t.table == "Call").unwrap().organization.clone();
+    map.tables.iter_mut().find(|t| t.table == "Note").unwrap().organization = client;
+    for (name, value) in [("tenantId", "t-{organization}"), ("purpose", "phi")] {
+        map.encryption_context.insert(name.to_owned(), value.to_owned());
+    }
+    let file = world.path("deployment.yaml");
+    std::fs::write(
+        &file,
+        format!("data-map:\n  {}", serde_yaml::to_string(&map).unwrap().trim_end().replace('\n', "\n  ")),
+    )
+    .unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    // Without it, KMS refuses: the context is part of the ciphertext.
+    world.run(&["init"]).expect(0);
+    let before = world.digest();
+    let refused = world.rotate_all();
+    assert_eq!(refused.code(), 5, "{refused:?}");
+    assert_eq!(world.digest(), before);
+    world.environment.insert("SCRYBE_KEYS_CONFIG".to_owned(), file.to_str().unwrap().to_owned());
+    world.rotate_all().expect(0);
+    world.check(Check::version(2));
+    world.run(&["census", "--json"]).expect(0);
 }

@@ -18,6 +18,7 @@ def main():
     args.add_argument("--database-url", required=True)
     args.add_argument("--kms", required=True)
     args.add_argument("--region", required=True)
+    args.add_argument("--context", help="encryption context of DEKs, as JSON")
     args.add_argument("--manifest", required=True)
     args.add_argument("--journal", help="what writer.py committed since the manifest was made")
     args.add_argument("--version", type=int, required=True, help="the active version every organization must have")
@@ -37,7 +38,7 @@ def main():
         row["cells"].update(write["cells"])
         row["updatedAt"], row["others"] = write["updatedAt"], write["others"]
 
-    conn, kms = clinic.connect(args.database_url), clinic.Kms(args.kms, args.region)
+    conn, kms = clinic.connect(args.database_url), clinic.Kms(args.kms, args.region, args.context)
     expected = {org: args.version for org in manifest["organizations"]}
     expected.update((o, int(v)) for o, v in (pair.split("=") for pair in args.org_version))
     errors, opened, keys = [], collections.Counter(), {}
@@ -50,7 +51,7 @@ def main():
             pass
         elif len(active) != 1 or active[0][2] != expected[org] or versions != list(range(args.rows or expected[org], 0, -1)):
             errors.append(f"{org}: expected the one active version {expected[org]}, found {[(r[2], r[3]) for r in rows]}")
-        keys[org] = [(row[2], row[3], kms.unwrap(row[1])) for row in rows]
+        keys[org] = [(row[2], row[3], kms.unwrap(row[1], org)) for row in rows]
         if args.secrets:
             with open(args.secrets, "a", encoding="utf-8") as out:
                 out.writelines(json.dumps({"dek": dek.hex()}) + "\n" for _, _, dek in keys[org])

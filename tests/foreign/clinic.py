@@ -84,8 +84,13 @@ def canonical(document):
 class Kms:
     """KMS over JSON 1.1. The signature is not a real one: the endpoint takes region and service from its scope."""
 
-    def __init__(self, endpoint, region):
-        self.endpoint, self.region = endpoint, region
+    def __init__(self, endpoint, region, context=None):
+        """`context`: encryption context of every DEK; `{organization}` in a value stands for the organization's id."""
+        self.endpoint, self.region, self.context = endpoint, region, json.loads(context or "{}")
+
+    def bound(self, org):
+        context = {name: value.replace("{organization}", org) for name, value in self.context.items()}
+        return {"EncryptionContext": context} if context else {}
 
     def call(self, operation, **body):
         scope = f"AKIAFOREIGN/20260101/{self.region}/kms/aws4_request"
@@ -112,17 +117,14 @@ class Kms:
             self.call("CreateAlias", AliasName=alias, TargetKeyId=key["KeyId"])
         return key["Arn"]
 
-    def new_dek(self, key):
-        made = self.call("GenerateDataKey", KeyId=key, KeySpec="AES_256")
+    def new_dek(self, key, org):
+        made = self.call("GenerateDataKey", KeyId=key, KeySpec="AES_256", **self.bound(org))
         return base64.b64decode(made["Plaintext"]), made["CiphertextBlob"]
 
-    def wrap(self, key, dek):
-        return self.call("Encrypt", KeyId=key, Plaintext=base64.b64encode(dek).decode())["CiphertextBlob"]
-
-    def unwrap(self, wrapped):
+    def unwrap(self, wrapped, org):
         if wrapped.startswith("dev:"):
             return base64.b64decode(wrapped[4:])
-        return base64.b64decode(self.call("Decrypt", CiphertextBlob=wrapped)["Plaintext"])
+        return base64.b64decode(self.call("Decrypt", CiphertextBlob=wrapped, **self.bound(org))["Plaintext"])
 
 
 def connect(url):
@@ -142,7 +144,7 @@ def active_dek(conn, kms, org):
     """What the application seals with: the active row of the highest version."""
     for _, wrapped, version, active in key_rows(conn, org):
         if active:
-            return kms.unwrap(wrapped), version
+            return kms.unwrap(wrapped, org), version
     raise RuntimeError(f"organization {org} has no active DEK")
 
 
@@ -150,7 +152,7 @@ def insert_dek(conn, kms, key, org, version):
     """The first half of the application's rotation: one more active row."""
     conn.execute(
         'INSERT INTO "EncryptionKey" (id, "organizationId", "encryptedDek", "keyVersion", "isActive", "createdAt") VALUES (%s, %s, %s, %s, true, %s)',
-        [str(uuid.uuid4()), org, kms.new_dek(key)[1], version, now()],
+        [str(uuid.uuid4()), org, kms.new_dek(key, org)[1], version, now()],
     )
 
 

@@ -31,6 +31,7 @@ def main():
     args.add_argument("--database-url", required=True)
     args.add_argument("--kms", required=True)
     args.add_argument("--region", required=True)
+    args.add_argument("--context", help="encryption context of DEKs, as JSON")
     args.add_argument("--key", help="ARN of the master key; one is made otherwise")
     args.add_argument("--manifest", required=True)
     args.add_argument("--secrets")
@@ -47,7 +48,7 @@ def main():
 class Seed:
     def __init__(self, args):
         self.args, self.random = args, random.Random(args.seed)
-        self.conn, self.kms = clinic.connect(args.database_url), clinic.Kms(args.kms, args.region)
+        self.conn, self.kms = clinic.connect(args.database_url), clinic.Kms(args.kms, args.region, args.context)
         self.tables, self.made, self.count, self.plaintexts = clinic.deployed(self.conn), {}, 0, []
         self.shapes, self.parents = {}, {}
 
@@ -58,7 +59,7 @@ class Seed:
         for org in orgs:
             self.insert("Organization", org, {"id": org, "name": f"Clinic {org[:5]}", "encryptionKeyId": org})
             for version in range(1, args.versions + 1):
-                dek, wrapped = self.new_dek(key)
+                dek, wrapped = self.new_dek(key, org)
                 secrets.append(dek)
                 self.insert_dek(org, wrapped, version, active=version == args.versions)
             self.fill(org, dek)
@@ -70,9 +71,9 @@ class Seed:
                 out.writelines(json.dumps({"dek": dek.hex()}) + "\n" for dek in secrets)
                 out.writelines(json.dumps({"plaintext": text}) + "\n" for text in self.plaintexts)
 
-    def new_dek(self, key):
+    def new_dek(self, key, org):
         if key:
-            return self.kms.new_dek(key)
+            return self.kms.new_dek(key, org)
         import base64
         import os
 
@@ -225,7 +226,7 @@ def corrupted(seed, org, dek, _):
 
 
 def foreign_key(seed, org, dek, key):
-    stranger, _ = seed.new_dek(key)
+    stranger, _ = seed.new_dek(key, org)
     stored = clinic.seal(stranger, "sealed for somebody else", clinic.STANDARD)
     seed.flaw("foreign-key", org, "Message", "content", seed.row("Message", org, dek, 1, cells={"content": ("as-is", stored, {})}))
 

@@ -19,6 +19,7 @@ def main():
     args.add_argument("--database-url", required=True)
     args.add_argument("--kms", required=True)
     args.add_argument("--region", required=True)
+    args.add_argument("--context", help="encryption context of DEKs, as JSON")
     args.add_argument("--manifest", required=True)
     args.add_argument("--journal", required=True)
     args.add_argument("--seconds", type=float, default=60)
@@ -32,7 +33,7 @@ def main():
 class Writer:
     def __init__(self, args):
         self.args, self.random, self.stopping, self.cache = args, random.Random(7), False, {}
-        self.conn, self.kms = clinic.connect(args.database_url), clinic.Kms(args.kms, args.region)
+        self.conn, self.kms = clinic.connect(args.database_url), clinic.Kms(args.kms, args.region, args.context)
         manifest = json.load(open(args.manifest, encoding="utf-8"))
         self.rows = {t: [(id, row["org"]) for id, row in rows.items()] for t, rows in manifest["tables"].items()}
         self.columns = {table: list(columns) for table, (columns, _) in clinic.deployed(self.conn).items()}

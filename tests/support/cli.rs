@@ -117,10 +117,17 @@ impl Ran {
         self
     }
 
-    /// The one JSON object on stdout.
+    /// The one JSON object on stdout, as the committed schema describes it and with the exit code that the shell saw.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is not one JSON object: {e}; {self:?}"))
+        let json: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("stdout is not one JSON object: {e}; {self:?}"));
+        let schema = serde_json::from_str(include_str!("../../schemas/envelope.json")).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&json).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?} in {self:?}");
+        assert_eq!(json["exitCode"].as_i64(), self.status.code().map(i64::from), "{self:?}");
+        json
     }
 
     /// `problems[].code` of the JSON answer.

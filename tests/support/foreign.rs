@@ -17,11 +17,13 @@ pub struct Seed {
     pub flaws: Vec<&'static str>,
     /// DEKs as the application makes them without KMS.
     pub dev: bool,
+    /// Encryption context of the DEKs, as JSON.
+    pub context: Option<&'static str>,
 }
 
 impl Default for Seed {
     fn default() -> Seed {
-        Seed { orgs: 2, notes: 60, note_bytes: 2000, versions: 1, flaws: Vec::new(), dev: false }
+        Seed { orgs: 2, notes: 60, note_bytes: 2000, versions: 1, flaws: Vec::new(), dev: false, context: None }
     }
 }
 

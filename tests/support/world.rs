@@ -23,6 +23,7 @@ pub struct World {
     pub seeded: Seeded,
     /// Environment of every command; change it to change the world.
     pub environment: BTreeMap<String, String>,
+    context: Option<&'static str>,
     dir: tempfile::TempDir,
     python: Python,
 }
@@ -53,7 +54,7 @@ impl World {
         let kms = Endpoint::start();
         let dir = tempfile::tempdir().unwrap();
         let mut command = python.script("seed.py");
-        connection(&mut command, &database.url, &kms.url);
+        connection(&mut command, &database.url, &kms.url, seed.context);
         command
             .arg("--manifest")
             .arg(dir.path().join("manifest.json"))
@@ -81,7 +82,7 @@ impl World {
             flawed: made["flawed"].clone(),
         };
         let environment = environment(dir.path(), &database.url, &kms.url, &seeded, seed.dev);
-        World { database, kms, seeded, environment, dir, python }
+        World { database, kms, seeded, environment, context: seed.context, dir, python }
     }
 
     /// Runs the binary to its end.
@@ -97,7 +98,7 @@ impl World {
     /// The application flips by itself: `insert`, `deactivate` or `both`.
     pub fn application_flips(&self, stage: &str) {
         let mut command = self.python.script("flip.py");
-        connection(&mut command, &self.database.url, &self.kms.url);
+        connection(&mut command, &self.database.url, &self.kms.url, self.context);
         command.arg("--manifest").arg(self.path("manifest.json")).args(["--stage", stage]);
         answer(&mut command).unwrap_or_else(|why| panic!("flip.py: {why}"));
     }
@@ -143,7 +144,7 @@ impl World {
     /// What `check.py` says.
     pub fn try_check(&self, check: &Check) -> Result<Value, String> {
         let mut command = self.python.script("check.py");
-        connection(&mut command, &self.database.url, &self.kms.url);
+        connection(&mut command, &self.database.url, &self.kms.url, self.context);
         command.arg("--manifest").arg(self.path("manifest.json")).arg("--secrets").arg(self.path("secrets.jsonl"));
         if check.with_journal {
             command.arg("--journal").arg(self.path("journal.jsonl"));
@@ -155,7 +156,7 @@ impl World {
     /// `writer.py`, the live application, ready for its arguments.
     pub fn writer(&self) -> Command {
         let mut command = self.python.script("writer.py");
-        connection(&mut command, &self.database.url, &self.kms.url);
+        connection(&mut command, &self.database.url, &self.kms.url, self.context);
         command.arg("--manifest").arg(self.path("manifest.json")).arg("--journal").arg(self.path("journal.jsonl"));
         command
     }
@@ -188,6 +189,35 @@ impl World {
         all
     }
 
+    /// Copies every note so often, so that a job takes long enough to be disturbed. `shrink` before the check.
+    pub fn grow(&self, times: i32) {
+        let copy = "INSERT INTO \"Note\" SELECT (jsonb_populate_record(n, jsonb_build_object('id', 'copy-' || g || '-' || n.id))).* \
+                    FROM \"Note\" n, generate_series(1, $1) g";
+        self.sql().execute(copy, &[&times]).unwrap();
+        self.sql().batch_execute("ANALYZE \"Note\"").unwrap();
+    }
+
+    /// Removes what `grow` added.
+    pub fn shrink(&self) {
+        self.sql().batch_execute("DELETE FROM \"Note\" WHERE id LIKE 'copy-%'").unwrap();
+    }
+
+    /// Cells moved by all jobs so far.
+    pub fn cells_moved(&self) -> i64 {
+        let sum = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_chunk";
+        self.sql().query_one(sum, &[]).unwrap().get(0)
+    }
+
+    /// Waits until this run moves cells.
+    #[track_caller]
+    pub fn wait_until_moving(&self, run: &mut Running) {
+        let (before, since) = (self.cells_moved(), std::time::Instant::now());
+        while self.cells_moved() == before {
+            assert!(run.is_running() && since.elapsed().as_secs() < 60, "it never got to moving cells");
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
     /// Versions of an organization in life order, with `true` for active.
     pub fn versions(&self, org: &str) -> Vec<(i32, bool)> {
         let rows = self
@@ -210,8 +240,9 @@ pub enum Secret {
     Plaintext(String),
 }
 
-fn connection(command: &mut Command, database: &str, kms: &str) {
+fn connection(command: &mut Command, database: &str, kms: &str, context: Option<&str>) {
     command.args(["--database-url", database, "--kms", kms, "--region", REGION]);
+    command.args(context.iter().flat_map(|context| ["--context", context]));
 }
 
 fn environment(home: &Path, database: &str, kms: &str, seeded: &Seeded, dev: bool) -> BTreeMap<String, String> {
