@@ -11,8 +11,8 @@ use crate::support::world::World;
 const CRASH: &str = "SCRYBE_KEYS_CRASH_AT";
 const ROTATE: [&str; 8] = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "--json"];
 
-fn small_clinic(orgs: u32) -> Option<(World, Database)> {
-    let world = World::ready(Seed { orgs, notes: 40, ..Seed::default() })?;
+fn clinic(orgs: u32, notes: u32) -> Option<(World, Database)> {
+    let world = World::ready(Seed { orgs, notes, ..Seed::default() })?;
     let saved = world.saved();
     Some((world, saved))
 }
@@ -41,7 +41,7 @@ fn proves(world: &World) {
 
 #[test]
 fn kills_at_every_step_of_the_flip_of_each_organization() {
-    let Some((world, saved)) = small_clinic(2) else { return };
+    let Some((world, saved)) = clinic(2, 40) else { return };
     for step in ["flip-before-intent", "flip-after-intent", "flip-before-commit", "flip-after-commit"] {
         for organization in [1, 2] {
             dies_and_goes_on(&world, &saved, &format!("{step}:{organization}"));
@@ -52,7 +52,7 @@ fn kills_at_every_step_of_the_flip_of_each_organization() {
 
 #[test]
 fn kills_at_the_end_of_a_rotation() {
-    let Some((world, saved)) = small_clinic(2) else { return };
+    let Some((world, saved)) = clinic(2, 40) else { return };
     for step in ["before-census", "before-outcome"] {
         dies_and_goes_on(&world, &saved, step);
         proves(&world);
@@ -60,8 +60,8 @@ fn kills_at_the_end_of_a_rotation() {
 }
 
 /// Every passage of a point until the whole job runs through without meeting it.
-fn every_passage(orgs: u32, point: &str) {
-    let Some((world, saved)) = small_clinic(orgs) else { return };
+fn every_passage(orgs: u32, notes: u32, point: &str) {
+    let Some((world, saved)) = clinic(orgs, notes) else { return };
     let mut passages = 0;
     loop {
         world.database.restore(&saved);
@@ -78,32 +78,34 @@ fn every_passage(orgs: u32, point: &str) {
         }
         assert!(passages < 200, "{point} is passed without end");
     }
-    assert!(passages >= 2, "{point} was passed {passages} times by {orgs} organizations");
+    // Six tables have cells; more rows than a batch holds are several batches.
+    let least = if notes > 1000 { 8 } else { 5 * orgs };
+    assert!(passages >= least, "{point} was passed {passages} times only");
 }
 
 #[test]
 fn kills_before_every_batch_is_written() {
-    every_passage(1, "batch-before-write");
+    every_passage(1, 40, "batch-before-write");
 }
 
 #[test]
 fn kills_before_every_batch_is_committed() {
-    every_passage(1, "batch-before-commit");
+    every_passage(2, 40, "batch-before-commit");
 }
 
 #[test]
 fn kills_after_every_batch_is_committed() {
-    every_passage(2, "batch-after-commit");
+    every_passage(1, 1200, "batch-after-commit");
 }
 
 #[test]
 fn kills_after_every_chunk() {
-    every_passage(1, "chunk-done");
+    every_passage(1, 40, "chunk-done");
 }
 
 #[test]
 fn kills_of_every_attempt_in_turn_still_end_in_one_version() {
-    let Some((world, _)) = small_clinic(2) else { return };
+    let Some((world, _)) = clinic(2, 40) else { return };
     for point in [
         "flip-after-intent",
         "flip-before-commit",
@@ -125,7 +127,7 @@ fn kills_of_every_attempt_in_turn_still_end_in_one_version() {
 
 #[test]
 fn kills_during_re_encrypt_are_resumed_by_the_plain_command() {
-    let Some((world, _)) = small_clinic(2) else { return };
+    let Some((world, _)) = clinic(2, 40) else { return };
     world.application_flips("both");
     let re_encrypt = ["re-encrypt", "--all", "--settle", "0s", "--yes", "--json"];
     for point in ["batch-before-commit:2", "batch-after-commit", "chunk-done:2", "before-census", "before-outcome"] {
@@ -138,7 +140,7 @@ fn kills_during_re_encrypt_are_resumed_by_the_plain_command() {
 
 #[test]
 fn kills_during_a_revert_are_resumed_by_the_plain_command() {
-    let Some((world, _)) = small_clinic(2) else { return };
+    let Some((world, _)) = clinic(2, 40) else { return };
     world.run(&ROTATE).expect(0);
     let revert = ["rotate", "--revert", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes", "--json"];
     for point in ["flip-before-commit", "flip-after-commit", "batch-after-commit"] {

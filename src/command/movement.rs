@@ -74,8 +74,10 @@ pub fn run(app: &App, request: Request, options: &MoveOptions) -> Result<Outcome
     app.ui.say(shown.trim_end());
     if plan.organizations.is_empty() && plan.job.is_none() {
         if !plan.refused.is_empty() {
-            let mut outcome = Outcome::done(plan_json(&plan), "Nothing was changed.\n")?;
-            outcome.problems = plan.refused.iter().map(|(o, f)| refusal(o, f)).collect();
+            let problems: Vec<Problem> = plan.refused.iter().map(|(o, f)| refusal(o, f)).collect();
+            let text = format!("{}Nothing was changed.\n", problems_text(&problems));
+            let mut outcome = Outcome::done(plan_json(&plan), text)?;
+            outcome.problems = problems;
             outcome.exit = Exit::worst(plan.refused.iter().map(|(_, f)| f.exit));
             return Ok(outcome);
         }
@@ -238,7 +240,20 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
         ));
     }
     problems.sort_by_key(|p| std::cmp::Reverse(p.severity));
-    for problem in &problems {
+    text.push_str(&problems_text(&problems));
+    let data = report_json(&ended);
+    let mut outcome = Outcome::done(data, text)?;
+    outcome.changed = ended.parts.iter().any(|p| p.flipped || p.cells_moved + p.cells_late > 0);
+    outcome.exit = ended.exit;
+    outcome.problems = problems;
+    outcome.failure = ended.stopped;
+    Ok(outcome)
+}
+
+/// Each problem with the next command.
+fn problems_text(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
         text.push_str(&format!(
             "{}: {}: {}\n  next: {}\n",
             word(problem.severity),
@@ -247,13 +262,7 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
             problem.hint
         ));
     }
-    let data = report_json(&ended);
-    let mut outcome = Outcome::done(data, text)?;
-    outcome.changed = ended.parts.iter().any(|p| p.flipped || p.cells_moved + p.cells_late > 0);
-    outcome.exit = ended.exit;
-    outcome.problems = problems;
-    outcome.failure = ended.stopped;
-    Ok(outcome)
+    text
 }
 
 fn report_json(ended: &Ended) -> Value {
