@@ -180,3 +180,24 @@ fn a_killed_run_gets_a_derived_outcome_when_its_job_goes_on() {
     assert_eq!(records.len(), 4);
     assert!(records.iter().all(|r| r["details"]["derived"] == true && r["details"]["stopReason"] == "interrupted"));
 }
+
+#[test]
+fn a_job_that_refused_an_organization_is_not_recorded_as_completed() {
+    let plain = Plain::with_kms().bound();
+    plain.add_organization("acme");
+    plain.add_organization("zenith");
+    let mut sql = plain.sql();
+    sql.batch_execute("INSERT INTO \"EncryptionKey\" (id, \"organizationId\", \"encryptedDek\") SELECT 'copy', \"organizationId\", \"encryptedDek\" FROM \"EncryptionKey\" WHERE \"organizationId\" = 'zenith'").unwrap();
+    let rotate = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes"];
+    plain.run(&rotate).expect(5);
+    let last = |plain: &Plain| -> (String, serde_json::Value) {
+        let log = plain.run(&["audit", "log", "--limit", "1", "--json"]).expect(0).json();
+        let record = &log["data"]["records"][0];
+        (record["event"].as_str().unwrap().to_owned(), record["details"]["refused"].clone())
+    };
+    assert_eq!(last(&plain), ("RE_ENCRYPTION_FAILED".to_owned(), 1.into()));
+    sql.batch_execute("DELETE FROM \"EncryptionKey\" WHERE id = 'copy'").unwrap();
+    plain.run(&rotate).expect(0);
+    assert_eq!(last(&plain), ("RE_ENCRYPTION_COMPLETED".to_owned(), 0.into()));
+    plain.run(&["audit", "verify"]).expect(0);
+}

@@ -287,9 +287,12 @@ impl Runner<'_> {
         let parts = self.session.job_parts(self.job)?;
         let subject = self.job.to_string();
         let cells: i64 = parts.iter().map(|p| p.cells_moved + p.cells_late).sum();
-        let mut details = json!({"job": subject, "cellsMoved": cells, "organizations": parts.len()});
+        let left = parts.iter().filter(|p| matches!(p.state, PartState::Refused | PartState::Superseded)).count();
+        let mut details = json!({"job": subject, "cellsMoved": cells, "organizations": parts.len(), "refused": left});
+        // A record that says completed is a record of cells moved, not of a process that ended.
+        let event = if left == 0 { "RE_ENCRYPTION_COMPLETED" } else { "RE_ENCRYPTION_FAILED" };
         match &stopped {
-            None => self.journal.outcome(intent, "RE_ENCRYPTION_COMPLETED", &subject, details)?,
+            None => self.journal.outcome(intent, event, &subject, details)?,
             Some(failure) => {
                 details["code"] = json!(failure.code);
                 details["reason"] = json!(failure.message);
