@@ -2,6 +2,7 @@
 
 use super::movement::{self, grouped, seconds, word};
 use crate::app::{App, Outcome};
+use crate::core::cell::Wishes;
 use crate::core::problem::{Problem, Severity};
 use crate::db::census::CensusFilter;
 use crate::error::Failure;
@@ -78,6 +79,7 @@ impl Args {
             filter: CensusFilter { organizations, sample: self.sample.filter(|p| *p < 100.0) },
             max_rate: self.max_rate,
             list_unopenable: if self.list_unopenable { 1000 } else { 0 },
+            wishes: Wishes::default(),
             probe_unmapped: self.models.is_empty(),
             workers: app.settings.policy.workers,
         };

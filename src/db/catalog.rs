@@ -152,6 +152,16 @@ impl Session {
         Ok(Catalog { schema: map.schema.clone(), tables, unmapped })
     }
 
+    /// Tables of the schema whose row security applies to this role; reading them past it would be an error.
+    pub fn row_secured(&mut self, schema: &str) -> Result<Vec<String>, DbError> {
+        let rows = self.client.query(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND row_security_active(c.oid) ORDER BY 1",
+            &[&schema],
+        )?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     fn live_table(
         &mut self,
         map: &DataMap,

@@ -50,6 +50,13 @@ pub struct Batch<'s> {
     table: &'s LiveTable,
 }
 
+/// What to do about rows that somebody else has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locked {
+    Wait,
+    Skip,
+}
+
 /// Whether the target is what the application seals with now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetState {
@@ -81,6 +88,12 @@ impl Session {
         let found = self.client.query(&sql, &[&organization.as_str(), &rows])?;
         let total = found.first().map_or(0, |row| row.get::<_, i64>(2));
         Ok((total, found.iter().filter(|row| !row.get::<_, bool>(1)).map(|row| row.get(0)).collect()))
+    }
+
+    /// Heap blocks of a table now.
+    pub fn blocks_of(&mut self, table: &LiveTable) -> Result<i64, DbError> {
+        let sql = "SELECT pg_relation_size(($1::text)::regclass) / current_setting('block_size')::bigint";
+        Ok(self.client.query_one(sql, &[&table.sql_name])?.get(0))
     }
 
     /// Rows of an organization in a table.
@@ -117,16 +130,21 @@ impl Session {
         let organization = organization.as_str();
         let mut all: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&organization];
         all.extend(parameters);
-        let mut places = Vec::new();
-        for row in self.client.query(&sql, &all)? {
-            let (block, line) = place(row.get(1));
-            places.push(Place { id: row.get(0), block, line, bytes: row.get(2) });
+        let mut places = found(self.client.query(&sql, &all)?);
+        if let Rows::Ids(ids) = rows
+            && places.len() < ids.len()
+        {
+            // Rows that a sequential read named and the index does not find: removed meanwhile, or the index is damaged.
+            let mut t = self.client.transaction()?;
+            t.batch_execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off")?;
+            places = found(t.query(&sql, &all)?);
+            t.rollback()?;
         }
         places.sort_unstable_by_key(|p| (p.block, p.line));
         Ok(places)
     }
 
-    /// Some rows of an organization that hold a value, columns cast to text.
+    /// Some rows of an organization that hold something like an envelope, columns cast to text.
     pub fn sample_rows(
         &mut self,
         table: &LiveTable,
@@ -134,7 +152,11 @@ impl Session {
         rows: i64,
     ) -> Result<Vec<Vec<Option<String>>>, DbError> {
         let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}::text", ident(&c.name))).collect();
-        let present: Vec<String> = table.columns.iter().map(|c| format!("t.{} IS NOT NULL", ident(&c.name))).collect();
+        let present: Vec<String> = table
+            .columns
+            .iter()
+            .map(|c| format!("t.{0}::text LIKE 'enc:%' OR t.{0}::text LIKE '\"enc:%'", ident(&c.name)))
+            .collect();
         let sql = format!(
             "SELECT {} FROM {} WHERE {} AND ({}) LIMIT $2",
             columns.join(", "),
@@ -174,17 +196,20 @@ impl Session {
         let deks = super::table(&map.schema, &d.table);
         let (id, org, version, active) = (ident(&d.id), ident(&d.organization), ident(&d.version), ident(&d.active));
         let target = self.client.prepare(&format!(
-            "SELECT k.{active} AND NOT EXISTS (SELECT FROM {deks} h WHERE h.{org} = k.{org} AND h.{active} AND h.{version} > k.{version})
+            "SELECT k.{active} AND NOT EXISTS (SELECT FROM {deks} h WHERE h.{org} = k.{org} AND h.{active} AND h.{version} >= k.{version} AND h.{id} <> k.{id})
              FROM {deks} k WHERE k.{id}::text = $1 FOR SHARE OF k"
         ))?;
         let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}::text", ident(&c.name))).collect();
-        let read = self.client.prepare(&format!(
-            "SELECT {id}::text, t.ctid::text, t.xmin::text, {} FROM {} AS t WHERE {id} = ANY (($1::text[])::{}[])",
+        let by_place = format!(
+            "SELECT {id}::text, t.ctid::text, t.xmin::text, {} FROM unnest($1::text[], $2::text[]) AS u(id, place)
+             JOIN {} AS t ON t.ctid = u.place::tid AND {id} = u.id::{}",
             columns.join(", "),
             table.sql_name,
             table.id_type,
             id = table.id_sql(),
-        ))?;
+        );
+        let read = self.client.prepare(&by_place)?;
+        let read_unlocked = self.client.prepare(&format!("{by_place} FOR NO KEY UPDATE OF t SKIP LOCKED"))?;
         let sets: Vec<String> = table
             .columns
             .iter()
@@ -222,7 +247,7 @@ impl Session {
                       AND o.flipped_at IS NOT NULL AND NOT job_chunk.late), 0)
              WHERE job_id = $1 AND organization_id = $2 AND chunk = $3",
         )?;
-        Ok(BatchStatements { target, read, write, count })
+        Ok(BatchStatements { target, read, read_unlocked, write, count })
     }
 }
 
@@ -230,6 +255,7 @@ impl Session {
 pub struct BatchStatements {
     target: Statement,
     read: Statement,
+    read_unlocked: Statement,
     write: Statement,
     count: Statement,
 }
@@ -252,9 +278,21 @@ impl Batch<'_> {
         Ok(if current { TargetState::Current } else { TargetState::Superseded })
     }
 
-    /// Reads rows by id, values cast to text.
-    pub fn read(&mut self, statements: &BatchStatements, ids: &[&str]) -> Result<Vec<ReadRow>, DbError> {
-        let rows = self.transaction.query(&statements.read, &[&ids])?;
+    /// Reads rows by place and id, values cast to text. A row that was moved or removed since its window is left to settling; so is,
+    /// with `Locked::Skip`, one that somebody else has locked.
+    pub fn read(
+        &mut self,
+        statements: &BatchStatements,
+        places: &[&Place],
+        locked: Locked,
+    ) -> Result<Vec<ReadRow>, DbError> {
+        let ids: Vec<&str> = places.iter().map(|p| p.id.as_str()).collect();
+        let tids: Vec<String> = places.iter().map(|p| format!("({},{})", p.block, p.line)).collect();
+        let statement = match locked {
+            Locked::Wait => &statements.read,
+            Locked::Skip => &statements.read_unlocked,
+        };
+        let rows = self.transaction.query(statement, &[&ids, &tids])?;
         let columns = self.table.columns.len();
         Ok(rows
             .into_iter()
@@ -304,6 +342,14 @@ impl Batch<'_> {
     pub fn commit(self) -> Result<(), DbError> {
         Ok(self.transaction.commit()?)
     }
+}
+
+fn found(rows: Vec<postgres::Row>) -> Vec<Place> {
+    let place = |row: &postgres::Row| {
+        let (block, line) = place(row.get(1));
+        Place { id: row.get(0), block, line, bytes: row.get(2) }
+    };
+    rows.iter().map(place).collect()
 }
 
 fn place(ctid: &str) -> (i64, i32) {

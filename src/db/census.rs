@@ -122,21 +122,22 @@ impl Session {
     }
 
     /// Seconds until `flipped` + `seconds` by the database clock, 0 when it has passed.
-    pub fn seconds_until(&mut self, flipped: jiff::Timestamp, seconds: u64) -> Result<f64, DbError> {
+    pub fn seconds_until(&mut self, flipped: jiff::Timestamp, seconds: f64) -> Result<f64, DbError> {
         let row = self.client.query_one(
             "SELECT greatest(0, extract(epoch FROM to_timestamp($1::bigint / 1000000.0) + make_interval(secs => $2) - clock_timestamp()))::float8",
-            &[&flipped.as_microsecond(), &(seconds as f64)],
+            &[&flipped.as_microsecond(), &seconds],
         )?;
         Ok(row.get(0))
     }
 }
 
 impl Snapshot<'_> {
-    /// Values that hold an envelope's prefix in columns the map does not know: table, column, rows.
+    /// Values that hold an envelope's prefix in columns the map does not know: table, column, rows. Ends early when `stop` says so.
     pub fn probe_unmapped(
         &mut self,
         catalog: &Catalog,
         sample: Option<f64>,
+        stop: &dyn Fn() -> bool,
     ) -> Result<Vec<(String, String, i64)>, DbError> {
         let mut found = Vec::new();
         let mut by_table: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -147,6 +148,9 @@ impl Snapshot<'_> {
             }
         }
         for (name, columns) in by_table {
+            if stop() {
+                break;
+            }
             let counts: Vec<String> = columns
                 .iter()
                 .map(|c| {

@@ -14,7 +14,8 @@ const CONNECT_TIMEOUT: u64 = 10;
 /// The oldest server whose catalogs and functions the tool relies on.
 const OLDEST_SERVER: i32 = 130_000;
 
-/// Said once per session. `set_config` for what older servers do not know.
+/// Said once per session. `set_config` for what older servers do not know. The keepalives are the server's: the backend of a host that died
+/// holds its locks only until they have run out.
 const SESSION: &str = "SET search_path = pg_catalog, pg_temp;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
@@ -24,7 +25,11 @@ SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = '60s';
 SET default_transaction_isolation = 'read committed';
 SET bytea_output = hex;
-SELECT pg_catalog.set_config('idle_session_timeout', '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'";
+SET tcp_keepalives_idle = 20;
+SET tcp_keepalives_interval = 5;
+SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = 30000;
+SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
 /// One connection with its limits set. Only this room touches the client inside.
 pub struct Session {

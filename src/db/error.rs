@@ -93,7 +93,11 @@ impl From<postgres::Error> for DbError {
             c if c.code().starts_with("53") && *c != SqlState::TOO_MANY_CONNECTIONS || c.code() == "58030" => {
                 K::ServerFull
             }
-            c if c.code().starts_with("57P") || c.code().starts_with("08") || *c == SqlState::TOO_MANY_CONNECTIONS => {
+            c if matches!(c.code(), "25P03" | "25P04")
+                || c.code().starts_with("57P")
+                || c.code().starts_with("08")
+                || *c == SqlState::TOO_MANY_CONNECTIONS =>
+            {
                 K::Unreachable
             }
             _ => K::Other,

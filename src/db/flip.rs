@@ -90,9 +90,19 @@ impl Session {
                     &format!("UPDATE {deks} SET {} = true WHERE {}::text = $1", ident(&d.active), ident(&d.id)),
                     &[&id.as_str()],
                 )?;
+                let allowed = t.execute(
+                    "INSERT INTO scrybe_keys.dek AS d (dek_id, organization_id, key_version, status) VALUES ($1, $2, $3, 'ACTIVE')
+                     ON CONFLICT (dek_id) DO UPDATE SET status = 'ACTIVE', status_since = clock_timestamp()
+                     WHERE d.status IN ('ACTIVE', 'RETIRED')",
+                    &[&id.as_str(), &org, &version.0],
+                )?;
+                if allowed == 0 {
+                    return Ok(None);
+                }
                 (id, version)
             }
         };
+        add_chunks(&mut t, flip.job, flip.organization, flip.chunks)?;
         t.execute(
             &format!(
                 "UPDATE {deks} SET {active} = false, {} = {} WHERE {}::text = $1 AND {}::text <> $2 AND {active}",
@@ -119,7 +129,6 @@ impl Session {
                 previous_version = $6, flipped = true, flipped_at = clock_timestamp() WHERE job_id = $1 AND organization_id = $2",
             &[&flip.job, &org, &target.as_str(), &version.0, &previous.map(|p| p.id.as_str()), &previous.map(|p| p.version.0)],
         )?;
-        add_chunks(&mut t, flip.job, flip.organization, flip.chunks)?;
         Ok(Some(OpenFlip { transaction: t }))
     }
 
@@ -134,16 +143,17 @@ impl Session {
     }
 
     /// Starts an organization's walk toward the row that is active already, with its chunks, in one transaction.
-    /// `flipped_at` is when the application made it so, as far as its row tells.
+    /// `since` is when that row became the active one, as far as the rows tell.
     pub fn start_walk(
         &mut self,
         job: Uuid,
         organization: &OrgId,
         target: &DekRow,
         chunks: &[PlannedChunk],
+        since: Option<jiff::Timestamp>,
     ) -> Result<(), DbError> {
         let mut t = self.client.transaction()?;
-        let since = target.created_at.map(|at| at.as_microsecond());
+        let since = since.map(|at| at.as_microsecond());
         t.execute(
             "UPDATE scrybe_keys.job_organization SET state = 'moving', target_dek = $3, target_version = $4, flipped = false,
                 flipped_at = least(clock_timestamp(), to_timestamp($5::bigint / 1000000.0)) WHERE job_id = $1 AND organization_id = $2",
@@ -157,7 +167,7 @@ impl Session {
     pub fn record_retired(&mut self, map: &DataMap, organization: &OrgId, target: &DekId) -> Result<(), DbError> {
         let rows = self.dek_rows(map, organization)?;
         let mut t = self.client.transaction()?;
-        for row in rows {
+        for row in rows.iter().filter(|r| r.id == *target || !r.active) {
             let status = if row.id == *target { "ACTIVE" } else { "RETIRED" };
             t.execute(
                 "INSERT INTO scrybe_keys.dek AS d (dek_id, organization_id, key_version, status) VALUES ($1, $2, $3, $4)

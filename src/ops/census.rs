@@ -7,6 +7,7 @@
 use super::keyrings;
 use super::wrapping::Vault;
 use crate::app::App;
+use crate::core::cell::Wishes;
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::keyring::Keyring;
 use crate::core::problem::{Problem, Severity};
@@ -26,6 +27,8 @@ pub struct Request {
     pub max_rate: Option<u64>,
     /// Names of unopenable cells to keep.
     pub list_unopenable: usize,
+    /// Rows whose cells these wishes would rewrite are named with the stale ones.
+    pub wishes: Wishes,
     /// Also look for envelopes in columns the map does not know.
     pub probe_unmapped: bool,
     pub workers: usize,
@@ -253,4 +256,17 @@ pub fn to_json(census: &Census) -> serde_json::Value {
         .collect();
     serde_json::json!({"cells": census.cells, "rows": census.rows, "seconds": census.seconds, "samplePercent": census.sample,
         "counts": counts, "nested": nested, "unmapped": unmapped})
+}
+
+/// A census as it is kept with its job: the counts and what they mean.
+pub fn to_keep(census: &Census) -> String {
+    let mut kept = to_json(census);
+    kept["problems"] = serde_json::to_value(census.problems()).expect("problems are plain data");
+    kept.to_string()
+}
+
+/// The problems of a kept census.
+pub fn problems_of(kept: &str) -> Vec<Problem> {
+    let kept: serde_json::Value = serde_json::from_str(kept).unwrap_or_default();
+    serde_json::from_value(kept["problems"].clone()).unwrap_or_default()
 }

@@ -88,7 +88,7 @@ pub fn take(
         return Err(interrupted());
     }
     if request.probe_unmapped {
-        census.unmapped = snapshot.probe_unmapped(catalog, request.filter.sample)?;
+        census.unmapped = snapshot.probe_unmapped(catalog, request.filter.sample, &|| app.interrupt.asked())?;
     }
     snapshot.end()?;
     census.rows = shared.rows.into_inner();
@@ -177,6 +177,12 @@ fn count_row<'k>(
         let place =
             || Where { organization: row.organization.clone(), table: live.name.clone(), column: column.name.clone() };
         let version = |at: usize| keys.expect("something opened").keyring.entries()[at].version;
+        let wishes = shared.request.wishes;
+        stale |= match class {
+            Class::Plain | Class::PlainNested { .. } => wishes.include_plaintext && keys.is_some(),
+            Class::Nested { whole, .. } => wishes.unwrap_nested && whole,
+            _ => false,
+        };
         let protection = match class {
             Class::Sealed(outer) | Class::Nested { outer, .. } => {
                 let keys = keys.expect("something opened");

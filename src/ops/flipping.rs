@@ -34,7 +34,10 @@ impl Runner<'_> {
             keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
             let target = keyrings::current(organization, &deks)?;
             let chunks = self.plan_chunks(organization)?;
-            self.session.start_walk(self.job, organization, &target, &chunks)?;
+            // After a revert the active row is an old one: what the others were replaced at tells since when.
+            let replaced = deks.iter().filter(|r| r.id != target.id).filter_map(|r| r.rotated_at);
+            let since = replaced.chain(target.created_at).max();
+            self.session.start_walk(self.job, organization, &target, &chunks, since)?;
             let chunks = self.session.open_chunks(self.job, organization)?;
             return Ok(Some((unwrapped.keyring, unwrapped.current, chunks)));
         }
@@ -42,6 +45,14 @@ impl Runner<'_> {
             keyrings::refuse_duplicates(organization, &deks)?;
             let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
             keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
+            let wanted = self.planned.get(organization).and_then(|p| p.target.clone());
+            if let Some(wanted) = wanted.filter(|id| unwrapped.keyring.entry(id).is_none()) {
+                return Err(Failure::conflict(
+                    "dek-refused",
+                    format!("DEK row {wanted} of {organization} cannot be unwrapped; nothing was flipped"),
+                )
+                .hint(format!("`scrybe-keys keys show {organization} --deep` says why")));
+            }
         }
         let chunks = if self.request.dek_only { Vec::new() } else { self.plan_chunks(organization)? };
         if !self.flip(organization, &deks, &chunks)? {
@@ -169,7 +180,8 @@ impl Runner<'_> {
 
     fn after_lost_commit(&mut self, flip: &Flip<'_>, id: &DekId, error: DbError) -> Result<bool, Failure> {
         self.reconnect().map_err(|_| Failure { exit: Exit::Incomplete, ..Failure::from(error) })?;
-        let parts = self.session.job_parts(self.job)?;
+        let unknown = |error: DbError| Failure { exit: Exit::Incomplete, ..Failure::from(error) };
+        let parts = self.session.job_parts(self.job).map_err(unknown)?;
         let flipped = parts
             .iter()
             .any(|p| p.organization == *flip.organization && p.target.as_ref().is_some_and(|(t, _)| t == id));
@@ -215,10 +227,11 @@ pub(super) fn cut_table(session: &mut Session, live: &LiveTable, organization: &
     if live.rows > 0 && live.blocks > 2 * BLOCKS_PER_CHUNK && session.scans_tid_ranges()? {
         let own = session.rows_of(live, organization)?;
         if own as f64 >= live.rows as f64 * HEAP_SHARE {
-            let mut from = 0;
-            while from < live.blocks {
+            // Closed at today's end: what is appended later, by our own updates too, is the census's to find.
+            let (mut from, end) = (0, session.blocks_of(live)?);
+            while from < end {
                 let to = from + BLOCKS_PER_CHUNK;
-                chunks.push(Rows::Blocks { from, to: (to < live.blocks).then_some(to) });
+                chunks.push(Rows::Blocks { from, to: Some(to.min(end)) });
                 from = to;
             }
             return Ok(chunks);

@@ -12,12 +12,12 @@ use super::walk::{Tally, Walk, WalkEnd};
 use super::wrapping::Vault;
 use super::{crash, keyrings};
 use crate::app::App;
-use crate::core::ids::{KeyVersion, OrgId};
+use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::keyring::Keyring;
 use crate::core::problem::Problem;
-use crate::db::Session;
 use crate::db::catalog::Catalog;
 use crate::db::jobs::{Chunk, Job, NewJob, Part, PartState};
+use crate::db::{DekRow, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ui::Progress;
@@ -73,6 +73,11 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
     if !session.lock_job(job, &format!("{} pid {}", journal.actor(), std::process::id()))? {
         return Err(Failure::conflict("job-running", format!("job {job} is being worked on by another process"))
             .hint(format!("watch it: `scrybe-keys jobs attach {job}`")));
+    }
+    let now = session.job(job)?.ok_or_else(|| Failure::internal("the job's row is gone"))?;
+    if now.state != "running" || now.cancel_asked {
+        return Err(Failure::conflict("stale-plan", format!("job {job} was ended by somebody else since the plan"))
+            .hint("run the command again and look at the new plan"));
     }
     let title = plan.request.kind.as_str();
     let mut runner = Runner {
@@ -153,6 +158,10 @@ impl Runner<'_> {
                         Ok(Some((keyring, target, chunks))) => self.walk(&part, &keyring, target, chunks)?,
                         Ok(None) => {}
                         Err(failure) if ends_the_job(&failure) => return Err(failure),
+                        Err(failure) if self.has_started(&part)? => {
+                            return Err(Failure { exit: Exit::Incomplete, ..failure }
+                                .hint("run the same command again: it goes on where it stopped"));
+                        }
                         Err(failure) => self.refuse(&part.organization, PartState::Refused, failure)?,
                     }
                 }
@@ -170,20 +179,36 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// True once the part was flipped: from then on it is finished, never refused.
+    fn has_started(&mut self, part: &Part) -> Result<bool, Failure> {
+        let parts = self.session.job_parts(self.job)?;
+        Ok(parts.iter().any(|p| p.organization == part.organization && p.state != PartState::Pending))
+    }
+
     /// The keyring of a part that has a target. `None` when the target is not current any more: the part is superseded.
     pub(super) fn keyring_of(&mut self, part: &Part) -> Result<Option<(Keyring, usize)>, Failure> {
         let (target, version) =
             part.target.as_ref().ok_or_else(|| Failure::internal("a started part names no target"))?;
         let deks = self.session.dek_rows(&self.app.settings.map.value, &part.organization)?;
-        let current = keyrings::current(&part.organization, &deks).ok();
-        if current.is_none_or(|row| row.id != *target) {
-            self.supersede(&part.organization, *version)?;
+        if !self.still_current(&part.organization, target, *version, &deks)? {
             return Ok(None);
         }
-        let unwrapped = keyrings::unwrap(self.vault, &part.organization, &deks).map_err(|failure| {
-            Failure { exit: Exit::Incomplete, ..failure }
-                .during(format_args!("cells of {} are waiting to be moved", part.organization))
-        })?;
+        let waiting = |failure: Failure| {
+            let exit = if failure.exit == Exit::Unreachable { Exit::Unreachable } else { Exit::Incomplete };
+            Failure { exit, ..failure }.during(format_args!("cells of {} are waiting to be moved", part.organization))
+        };
+        let unwrapped = keyrings::unwrap(self.vault, &part.organization, &deks).map_err(waiting)?;
+        // Without the key they came from every cell would look unopenable: the walk waits for KMS instead.
+        if let Some((previous, old)) = &part.previous
+            && unwrapped.keyring.entry(previous).is_none()
+        {
+            let why = unwrapped.problems.into_iter().next().map_or(String::new(), |p| p.message);
+            return Err(waiting(
+                Failure::new(Exit::Incomplete, "dek-refused", format!("version {old} cannot be unwrapped: {why}"))
+                    .hint("make KMS unwrap it again, then run the same command: it goes on where it stopped"),
+            ));
+        }
+        self.problems.extend(unwrapped.problems.into_iter().filter(|p| !self.problems.contains(p)).collect::<Vec<_>>());
         Ok(Some((unwrapped.keyring, unwrapped.current)))
     }
 
@@ -248,6 +273,22 @@ impl Runner<'_> {
         walk.run(chunks, &Tally::default(), |_| touch(session, job, last))
     }
 
+    /// True when the target is what the application seals with; else the part is superseded.
+    pub(super) fn still_current(
+        &mut self,
+        organization: &OrgId,
+        target: &DekId,
+        version: KeyVersion,
+        deks: &[DekRow],
+    ) -> Result<bool, Failure> {
+        match keyrings::current(organization, deks) {
+            Ok(row) if row.id == *target => return Ok(true),
+            Ok(_) => self.supersede(organization, version)?,
+            Err(failure) => self.refuse(organization, PartState::Superseded, failure)?,
+        }
+        Ok(false)
+    }
+
     pub(super) fn supersede(&mut self, organization: &OrgId, version: KeyVersion) -> Result<(), Failure> {
         let failure = Failure::conflict(
             "superseded",
@@ -284,7 +325,15 @@ impl Runner<'_> {
     }
 
     fn end(mut self, intent: &IntentId, census: Option<Census>, stopped: Option<Failure>) -> Result<Ended, Failure> {
-        let parts = self.session.job_parts(self.job)?;
+        let parts = match self.session.job_parts(self.job) {
+            Ok(parts) => parts,
+            // The connection may be what was lost: say why we stopped on a new one, or say only that.
+            Err(error) => match (self.reconnect(), stopped) {
+                (Ok(()), stopped) => return self.end(intent, census, stopped),
+                (Err(_), Some(failure)) => return Err(failure),
+                (Err(_), None) => return Err(error.into()),
+            },
+        };
         let subject = self.job.to_string();
         let cells: i64 = parts.iter().map(|p| p.cells_moved + p.cells_late).sum();
         let left = parts.iter().filter(|p| matches!(p.state, PartState::Refused | PartState::Superseded)).count();
@@ -309,6 +358,11 @@ impl Runner<'_> {
         }
         if let Some(failure) = &stopped {
             exits.push(failure.exit);
+        }
+        if census.is_none()
+            && let Some(kept) = self.session.job(self.job)?.and_then(|job| job.census)
+        {
+            self.problems.extend(super::census::problems_of(&kept));
         }
         let critical = |p: &Problem| p.severity == crate::core::problem::Severity::Critical;
         if parts.iter().any(|p| p.quarantined > 0) || self.problems.iter().any(critical) {
@@ -364,17 +418,18 @@ pub fn deliver(app: &App, delivery: Delivery) -> Result<(), Failure> {
 
 /// A walk of one organization as the request wants it.
 fn walk_of<'w>(app: &'w App, catalog: &'w Catalog, request: &Request, keyring: &'w Keyring, target: usize) -> Walk<'w> {
-    let only = match request.from_version {
-        Some(version) => (0..keyring.entries().len()).filter(|at| keyring.entries()[*at].version == version).collect(),
-        None => Vec::new(),
-    };
+    let under = |version| (0..keyring.entries().len()).filter(|at| keyring.entries()[*at].version == version).collect();
+    let only = request.from_version.map(under);
     Walk { app, catalog, keyring, target, only, wishes: request.wishes, workers: app.settings.policy.workers }
 }
 
 /// True for failures that another organization would meet as well.
-fn ends_the_job(failure: &Failure) -> bool {
+pub(super) fn ends_the_job(failure: &Failure) -> bool {
     matches!(failure.exit, Exit::Unreachable | Exit::Incomplete | Exit::Internal | Exit::Interrupted)
-        || matches!(failure.code, "kms-no-credentials" | "kms-expired-credentials")
+        || matches!(
+            failure.code,
+            "kms-no-credentials" | "kms-expired-credentials" | "kms-denied" | "kms-key-unusable" | "kms-not-found"
+        )
 }
 
 fn touch(session: &mut Session, job: Uuid, last: &mut Instant) -> Result<bool, Failure> {

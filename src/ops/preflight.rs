@@ -24,11 +24,11 @@ pub fn check(
         failure.hints = missing.iter().map(|g| format!("{} -- {}", g.sql, g.why)).collect();
         return Err(failure);
     }
-    if let Some(live) = catalog.tables.iter().find(|t| t.row_security) {
+    if let Some(name) = session.row_secured(&catalog.schema)?.first() {
         return Err(Failure::new(
             Exit::Denied,
             "row-security",
-            format!("row-level security on table {} hides rows from this role: cells would be left behind", live.name),
+            format!("row-level security on table {} hides rows from this role: cells would be left behind", name),
         )
         .hint("run as a role with BYPASSRLS, or as the table's owner without FORCE ROW LEVEL SECURITY"));
     }

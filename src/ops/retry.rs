@@ -87,7 +87,7 @@ fn try_rows(
             catalog,
             keyring: &unwrapped.keyring,
             target: unwrapped.current,
-            only: Vec::new(),
+            only: None,
             wishes: Wishes::default(),
             workers: 1,
         };

@@ -140,6 +140,13 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
             .hint(format!("watch it: `scrybe-keys jobs attach {}`", job.id))
             .hint(format!("or stop it: `scrybe-keys jobs cancel {}`", job.id)));
     }
+    let job = match job {
+        Some(job) if finished_before(session, &job, &request)? => {
+            session.end_job(job.id, "done", None)?;
+            None
+        }
+        job => job,
+    };
     let wanted = match &job {
         Some(job) => session.job_parts(job.id)?.into_iter().map(|p| (p.organization.clone(), Some(p))).collect(),
         None => {
@@ -166,6 +173,13 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
         digest: String::new(),
     };
     for (organization, part) in wanted {
+        // Refused ones do not count: or those that are always refused would keep all others waiting.
+        if let Scope::Due { at_most } = plan.request.scope
+            && part.is_none()
+            && plan.organizations.len() >= at_most as usize
+        {
+            break;
+        }
         if app.interrupt.asked() {
             return Err(Failure::new(
                 Exit::Interrupted,
@@ -189,7 +203,7 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
                 plan.problems.extend(problems);
                 plan.organizations.push(planned);
             }
-            Err(failure) if failure.exit == Exit::Unreachable => return Err(failure),
+            Err(failure) if super::job::ends_the_job(&failure) => return Err(failure),
             Err(failure) => plan.refused.push((organization, failure)),
         }
     }
@@ -199,6 +213,16 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
     }
     plan.digest = digest(&plan);
     Ok(plan)
+}
+
+/// True for a job that only its report was missing of, when this is plainly another request: another reason, or an hour later.
+fn finished_before(session: &mut Session, job: &Job, request: &Request) -> Result<bool, Failure> {
+    let open = |state| matches!(state, PartState::Pending | PartState::Moving | PartState::Moved);
+    if session.job_parts(job.id)?.iter().any(|p| open(p.state)) {
+        return Ok(false);
+    }
+    let idle = session.database_now()?.as_second() - job.touched_at.as_second();
+    Ok(job.reason != request.reason || idle > 3600)
 }
 
 fn going_on(
@@ -262,7 +286,7 @@ fn choose(app: &App, session: &mut Session, request: &Request) -> Result<Vec<Org
             all.dedup();
             Ok(all)
         }
-        Scope::Due { at_most } => {
+        Scope::Due { .. } => {
             let age = i64::from(app.settings.policy.dek_max_age_days) * 86_400;
             let now = session.database_now()?;
             let mut due: Vec<(Option<Timestamp>, OrgId)> = session
@@ -273,7 +297,7 @@ fn choose(app: &App, session: &mut Session, request: &Request) -> Result<Vec<Org
                 .collect();
             due.sort();
             due.dedup_by(|a, b| a.1 == b.1);
-            Ok(due.into_iter().map(|(_, o)| o).take(*at_most as usize).collect())
+            Ok(due.into_iter().map(|(_, o)| o).collect())
         }
     }
 }
@@ -417,6 +441,7 @@ fn digest(plan: &Plan) -> String {
     add("scrybe-keys plan v1");
     add(&plan.context_line);
     add(&plan.scope);
+    add(&plan.job.as_ref().map_or(String::new(), |job| job.id.to_string()));
     add(&plan.request.reason);
     add(&format!("{:?} {}", plan.settle, plan.request.allow_triggers));
     for planned in &plan.organizations {

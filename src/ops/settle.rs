@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Censuses taken at most before giving up on a database that is rewritten faster than it settles.
 const ROUNDS: usize = 20;
+/// Names of unopenable cells kept at most.
+const UNOPENABLE_LIMIT: usize = 10_000;
 /// How long open transactions are waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -37,10 +39,12 @@ impl Runner<'_> {
             }
             return Ok(None);
         }
-        if !self.settle.is_zero() && self.seconds_left(&parts)? > 1.0 {
-            // What moved behind the walk need not stay dark while the caches run out.
-            self.sweep(&parts)?;
-            parts = waiting(self.session.job_parts(self.job)?);
+        if !self.settle.is_zero() {
+            if self.seconds_left(&parts)? > 1.0 {
+                // What moved behind the walk need not stay dark while the caches run out.
+                self.sweep(&parts)?;
+                parts = waiting(self.session.job_parts(self.job)?);
+            }
             self.wait_for_caches(&parts)?;
         }
         for _ in 0..ROUNDS {
@@ -48,10 +52,15 @@ impl Runner<'_> {
             crash::point("before-census");
             let swept = self.sweep(&parts)?;
             parts = waiting(self.session.job_parts(self.job)?);
-            let Some((census, clean)) = swept.filter(|_| !parts.is_empty()) else {
+            let Some((mut census, clean)) = swept.filter(|_| !parts.is_empty()) else {
                 return Ok(None);
             };
             if clean {
+                if self.request.models.is_empty() {
+                    self.progress.phase("proving: looking for sealed values outside the data map");
+                    census.unmapped =
+                        self.session.snapshot()?.probe_unmapped(self.catalog, None, &|| self.app.interrupt.asked())?;
+                }
                 self.prove(&parts, &census)?;
                 return Ok(Some(census));
             }
@@ -67,7 +76,7 @@ impl Runner<'_> {
     /// Keeps the census, then ends the parts: killed in between, the next run takes the census again.
     fn prove(&mut self, parts: &[Part], census: &Census) -> Result<(), Failure> {
         self.problems.extend(census.problems());
-        self.session.keep_census(self.job, &census::to_json(census).to_string())?;
+        self.session.keep_census(self.job, &census::to_keep(census))?;
         let whole = self.request.models.is_empty() && self.request.from_version.is_none();
         for part in parts {
             if let Some((target, _)) =
@@ -98,8 +107,9 @@ impl Runner<'_> {
         let request = CensusRequest {
             filter: CensusFilter { organizations: organizations.clone(), sample: None },
             max_rate: None,
-            list_unopenable: 100,
-            probe_unmapped: self.request.models.is_empty(),
+            list_unopenable: UNOPENABLE_LIMIT,
+            wishes: self.request.wishes,
+            probe_unmapped: false,
             workers: self.app.settings.policy.workers,
         };
         let mut holder = self.app.connect()?;
@@ -109,10 +119,11 @@ impl Runner<'_> {
                     .hint("run the same command again: only the proof is left to do")
             },
         )?;
-        // Cells that open under nothing may be sealed under a key that somebody made active meanwhile.
-        if census.sum(|p| *p == Protection::Unopenable) > 0 {
-            for part in parts {
-                self.keyring_of(part)?;
+        // A census is worth only what its target is: somebody may have rotated while it was read.
+        for part in parts {
+            if let Some((target, version)) = &part.target {
+                let deks = self.session.dek_rows(&self.app.settings.map.value, &part.organization)?;
+                self.still_current(&part.organization, target, *version, &deks)?;
             }
         }
         let mut clean = true;
@@ -159,7 +170,7 @@ impl Runner<'_> {
 
     fn seconds_left(&mut self, parts: &[Part]) -> Result<f64, Failure> {
         match parts.iter().filter_map(|p| p.flipped_at).max() {
-            Some(last) => Ok(self.session.seconds_until(last, self.settle.as_secs())?),
+            Some(last) => Ok(self.session.seconds_until(last, self.settle.as_secs_f64())?),
             None => Ok(0.0),
         }
     }

@@ -10,7 +10,7 @@ use crate::core::cell::{Class, Judge, Wishes};
 use crate::core::ids::DekId;
 use crate::core::keyring::Keyring;
 use crate::db::catalog::{Catalog, LiveTable};
-use crate::db::cells::{BatchCount, BatchStatements, NewRow, Place, Rows, TargetState};
+use crate::db::cells::{BatchCount, BatchStatements, Locked, NewRow, Place, Rows, TargetState};
 use crate::db::jobs::{Chunk, ChunkKey};
 use crate::db::{DbError, DbErrorKind, Session};
 use crate::error::Failure;
@@ -29,6 +29,8 @@ pub const HEAP_SHARE: f64 = 0.3;
 const BATCH_ROWS: usize = 1000;
 const BATCH_BYTES: i64 = 3 << 20;
 const LOCK_TRIES: u32 = 20;
+/// Tries before locked rows are stepped over.
+const PATIENT_TRIES: u32 = 4;
 const CONNECT_TRIES: u32 = 6;
 
 /// How a walk ended without an error.
@@ -49,8 +51,8 @@ pub struct Walk<'a> {
     pub keyring: &'a Keyring,
     /// Keyring position cells move to.
     pub target: usize,
-    /// Only cells under these positions move; empty: all but the target.
-    pub only: Vec<usize>,
+    /// Only cells under these positions move; `None`: under all but the target.
+    pub only: Option<Vec<usize>>,
     pub wishes: Wishes,
     pub workers: usize,
 }
@@ -138,7 +140,7 @@ impl Walk<'_> {
     }
 
     fn movable(&self, position: usize) -> bool {
-        position != self.target && (self.only.is_empty() || self.only.contains(&position))
+        position != self.target && self.only.as_ref().is_none_or(|only| only.contains(&position))
     }
 
     fn target_id(&self) -> &DekId {
@@ -151,13 +153,20 @@ struct Worker<'a> {
     session: Session,
     statements: HashMap<String, BatchStatements>,
     judge: Judge<'a>,
+    locked: Locked,
 }
 
 impl<'a> Worker<'a> {
     fn open(shared: &'a Shared<'a>) -> Result<Worker<'a>, Failure> {
         let mut session = shared.walk.app.connect()?;
         session.limit_lock_waits()?;
-        Ok(Worker { shared, session, statements: HashMap::new(), judge: Judge::new(shared.walk.keyring) })
+        Ok(Worker {
+            shared,
+            session,
+            statements: HashMap::new(),
+            judge: Judge::new(shared.walk.keyring),
+            locked: Locked::Wait,
+        })
     }
 
     fn run(&mut self) -> Result<(), Failure> {
@@ -191,44 +200,88 @@ impl<'a> Worker<'a> {
             )
             .hint("bring the data map back, or `scrybe-keys jobs cancel` and start anew")
         })?;
-        let mut window = self.with_retries(|w| Ok(w.session.window(live, &chunk.key.organization, &chunk.rows)?))?;
-        if matches!(chunk.rows, Rows::Blocks { .. }) {
-            stripe(&mut window);
-        }
-        let batches = cut(&window);
-        for (number, ids) in batches.iter().enumerate() {
+        let window = self.with_retries(|w| Ok(w.session.window(live, &chunk.key.organization, &chunk.rows)?))?;
+        let order = if matches!(chunk.rows, Rows::Blocks { .. }) { striped(&window) } else { window.iter().collect() };
+        let mut batches = cut(&order);
+        batches.reverse();
+        while let Some(mut places) = batches.pop() {
             if self.stopping() {
                 return Ok(false);
             }
-            let last = number + 1 == batches.len();
-            match self.with_retries(|w| w.batch(live, &chunk.key, ids, last))? {
-                Attempt::Committed => {}
-                Attempt::Superseded => {
-                    self.shared.superseded.store(true, Ordering::SeqCst);
-                    self.shared.stop.store(true, Ordering::SeqCst);
-                    return Ok(false);
+            let last = batches.is_empty();
+            match self.with_retries(|w| w.batch(live, &chunk.key, &places, last)) {
+                Ok(Attempt::Committed) => {}
+                Ok(Attempt::Superseded) => return Ok(self.superseded()),
+                // One row that the database refuses must not keep the others dark: find it, name it, go on.
+                Err(StepError::Db(error)) if refuses_a_row(&error) && places.len() > 1 => {
+                    let rest = places.split_off(places.len() / 2);
+                    batches.push(rest);
+                    batches.push(places);
                 }
+                Err(StepError::Db(error)) if refuses_a_row(&error) => {
+                    let reason =
+                        format!("the database refuses the row: SQLSTATE {}", error.sqlstate.as_deref().unwrap_or("?"));
+                    match self.with_retries(|w| w.set_aside(live, &chunk.key, places[0], &reason, last))? {
+                        Attempt::Committed => {}
+                        Attempt::Superseded => return Ok(self.superseded()),
+                    }
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(true)
     }
 
-    fn batch(&mut self, live: &LiveTable, key: &ChunkKey, ids: &[&str], last: bool) -> Result<Attempt, StepError> {
-        let walk = self.shared.walk;
+    fn superseded(&self) -> bool {
+        self.shared.superseded.store(true, Ordering::SeqCst);
+        self.shared.stop.store(true, Ordering::SeqCst);
+        false
+    }
+
+    fn prepare(&mut self, live: &LiveTable) -> Result<(), StepError> {
         if !self.statements.contains_key(&live.name) {
-            let prepared = self.session.prepare_batches(&walk.app.settings.map.value, live)?;
+            let prepared = self.session.prepare_batches(&self.shared.walk.app.settings.map.value, live)?;
             self.statements.insert(live.name.clone(), prepared);
         }
+        Ok(())
+    }
+
+    /// Names a row that cannot be written, in a transaction of its own.
+    fn set_aside(
+        &mut self,
+        live: &LiveTable,
+        key: &ChunkKey,
+        place: &Place,
+        reason: &str,
+        last: bool,
+    ) -> Result<Attempt, StepError> {
+        self.prepare(live)?;
+        let statements = &self.statements[&live.name];
+        let mut batch = self.session.batch(live)?;
+        if batch.target(statements, self.shared.walk.target_id())? == TargetState::Superseded {
+            return Ok(Attempt::Superseded);
+        }
+        for column in &live.columns {
+            batch.quarantine(key, &column.name, &place.id, reason)?;
+        }
+        batch.count(statements, key, BatchCount { rows: 1, done: last, ..BatchCount::default() })?;
+        batch.commit()?;
+        Ok(Attempt::Committed)
+    }
+
+    fn batch(&mut self, live: &LiveTable, key: &ChunkKey, places: &[&Place], last: bool) -> Result<Attempt, StepError> {
+        let walk = self.shared.walk;
+        self.prepare(live)?;
         let statements = &self.statements[&live.name];
         let mut batch = self.session.batch(live)?;
         if batch.target(statements, walk.target_id())? == TargetState::Superseded {
             return Ok(Attempt::Superseded);
         }
-        let mut count = BatchCount { rows: ids.len() as i64, done: last, ..BatchCount::default() };
+        let mut count = BatchCount { rows: places.len() as i64, done: last, ..BatchCount::default() };
         let mut new_rows: Vec<NewRow> = Vec::new();
         let mut cells_of: Vec<(i64, i64)> = Vec::new();
         let mut bad = Vec::new();
-        for row in batch.read(statements, ids)? {
+        for row in batch.read(statements, places, self.locked)? {
             let mut envelopes = vec![None; live.columns.len()];
             let (mut cells, mut bytes) = (0, 0);
             for (n, column) in live.columns.iter().enumerate() {
@@ -277,17 +330,21 @@ impl<'a> Worker<'a> {
 
     /// Tries again what is safe to try again: lock waits, deadlocks, and (after connecting anew) a lost connection. A batch
     /// whose commit answer was lost is repeated; its cells are then found under the target.
-    fn with_retries<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T, StepError>) -> Result<T, Failure> {
+    fn with_retries<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T, StepError>) -> Result<T, StepError> {
         let (mut lock_tries, mut connect_tries) = (0, 0);
+        self.locked = Locked::Wait;
         loop {
             let error = match step(self) {
-                Ok(value) => return Ok(value),
-                Err(StepError::Failure(failure)) => return Err(failure),
                 Err(StepError::Db(error)) => error,
+                ended => return ended,
             };
             match error.kind {
                 DbErrorKind::Retry if lock_tries < LOCK_TRIES && !self.stopping() => {
                     lock_tries += 1;
+                    if lock_tries > PATIENT_TRIES {
+                        // Somebody sits on a row: the others need not wait. Settling waits for that transaction's end.
+                        self.locked = Locked::Skip;
+                    }
                     std::thread::sleep(jittered(Duration::from_millis(40 * u64::from(lock_tries))));
                 }
                 DbErrorKind::Unreachable if connect_tries < CONNECT_TRIES && !self.stopping() => {
@@ -295,13 +352,13 @@ impl<'a> Worker<'a> {
                     self.reconnect(&mut connect_tries)?;
                 }
                 DbErrorKind::Cancelled if self.shared.walk.app.interrupt.asked() => {
-                    return Err(Failure::new(
+                    return Err(StepError::Failure(Failure::new(
                         Exit::Incomplete,
                         "statement-cancelled",
                         "the running statement was cancelled",
-                    ));
+                    )));
                 }
-                _ => return Err(stopped_by(error)),
+                _ => return Err(StepError::Db(error)),
             }
         }
     }
@@ -341,6 +398,21 @@ enum StepError {
     Failure(Failure),
 }
 
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Failure {
+        match error {
+            StepError::Db(error) => stopped_by(error),
+            StepError::Failure(failure) => failure,
+        }
+    }
+}
+
+/// True when the server said no to a row's new value: a constraint, a limit, a trigger.
+fn refuses_a_row(error: &DbError) -> bool {
+    let classes = ["22", "23", "54", "P0"];
+    error.sqlstate.as_deref().is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
+}
+
 impl From<DbError> for StepError {
     fn from(error: DbError) -> StepError {
         StepError::Db(error)
@@ -353,21 +425,25 @@ impl From<Failure> for StepError {
     }
 }
 
-/// Orders a window of heap blocks into stripes: first the first row of every block, then the second of every block, and so on. By the time the
+/// A window of heap blocks in stripes: first the first row of every block, then the second of every block, and so on. By the time the
 /// walk comes back to a page its earlier row versions are dead, and the server prunes them to fit the next one without touching an index.
-fn stripe(window: &mut [Place]) {
-    let (mut block, mut rank) = (None, 0i32);
-    for place in window.iter_mut() {
-        rank = if block == Some(place.block) { rank + 1 } else { 0 };
-        block = Some(place.block);
-        place.line = rank;
-    }
-    window.sort_by_key(|p| (p.line, p.block));
+fn striped(window: &[Place]) -> Vec<&Place> {
+    let (mut block, mut rank) = (None, 0u32);
+    let mut order: Vec<(u32, &Place)> = window
+        .iter()
+        .map(|place| {
+            rank = if block == Some(place.block) { rank + 1 } else { 0 };
+            block = Some(place.block);
+            (rank, place)
+        })
+        .collect();
+    order.sort_by_key(|(rank, place)| (*rank, place.block));
+    order.into_iter().map(|(_, place)| place).collect()
 }
 
 /// Cuts a window into batches by rows and bytes; an empty window is one empty batch, so that its chunk is ended.
-fn cut(window: &[Place]) -> Vec<Vec<&str>> {
-    let mut batches: Vec<Vec<&str>> = vec![Vec::new()];
+fn cut<'w>(window: &[&'w Place]) -> Vec<Vec<&'w Place>> {
+    let mut batches: Vec<Vec<&Place>> = vec![Vec::new()];
     let mut bytes = 0;
     for place in window {
         let batch = batches.last_mut().expect("there is always one");
@@ -376,7 +452,7 @@ fn cut(window: &[Place]) -> Vec<Vec<&str>> {
             bytes = 0;
         }
         bytes += place.bytes;
-        batches.last_mut().expect("there is always one").push(&place.id);
+        batches.last_mut().expect("there is always one").push(place);
     }
     batches
 }
@@ -395,9 +471,8 @@ mod tests {
     #[test]
     fn stripes_visit_every_block_before_coming_back() {
         let place = |block, line| Place { id: format!("{block}-{line}"), block, line, bytes: 1 };
-        let mut window = vec![place(1, 1), place(1, 4), place(2, 2), place(4, 1), place(4, 2), place(4, 3)];
-        stripe(&mut window);
-        let ids: Vec<&str> = window.iter().map(|p| p.id.as_str()).collect();
+        let window = [place(1, 1), place(1, 4), place(2, 2), place(4, 1), place(4, 2), place(4, 3)];
+        let ids: Vec<&str> = striped(&window).iter().map(|p| p.id.as_str()).collect();
         assert_eq!(ids, ["1-1", "2-2", "4-1", "1-4", "4-2", "4-3"]);
     }
 
@@ -405,13 +480,14 @@ mod tests {
         #[test]
         fn batches_cover_every_row_once_within_bounds(sizes in proptest::collection::vec(0i64..5_000_000, 0..3000)) {
             let window: Vec<Place> = sizes.iter().enumerate().map(|(n, bytes)| Place { id: n.to_string(), block: 0, line: 0, bytes: *bytes }).collect();
-            let batches = cut(&window);
+            let order: Vec<&Place> = window.iter().collect();
+            let batches = cut(&order);
             prop_assert!(!batches.is_empty());
-            let flat: Vec<&str> = batches.iter().flatten().copied().collect();
+            let flat: Vec<&str> = batches.iter().flatten().map(|p| p.id.as_str()).collect();
             prop_assert_eq!(flat, window.iter().map(|p| p.id.as_str()).collect::<Vec<_>>());
             for batch in &batches {
                 prop_assert!(batch.len() <= BATCH_ROWS);
-                let bytes: i64 = batch.iter().map(|id| sizes[id.parse::<usize>().unwrap()]).sum();
+                let bytes: i64 = batch.iter().map(|p| p.bytes).sum();
                 prop_assert!(batch.len() <= 1 || bytes <= BATCH_BYTES);
             }
         }
