@@ -2,7 +2,16 @@
 
 use crate::support::kms_bench::Bench;
 use crate::support::kms_verdict::{Verdict, ensure, new_alias, new_key, ok, refused, state};
-use scrybe_keys::core::kms::{Context, KeyDescription, KeyState, KmsErrorKind as Kind};
+use scrybe_keys::core::kms::{Context, KeyDescription, KeyState, KmsErrorKind as Kind, NewKey};
+
+pub fn a_multi_region_key_is_one_and_opens(bench: &Bench) -> Verdict {
+    let key = ok(bench.here.create_key(&NewKey { multi_region: true, ..NewKey::default() }))?;
+    ensure!(key.multi_region && key.key_id.starts_with("mrk-"), "{key:?}");
+    let made = ok(bench.here.generate_data_key(&key.arn, &context("a")))?;
+    let opened = ok(bench.here.decrypt(Some(&key.arn), &made.wrapped, &context("a")))?;
+    ensure!(opened.plaintext.as_slice() == made.dek.expose(), "opens to something else");
+    Ok(())
+}
 
 pub fn a_data_key_opens_to_itself(bench: &Bench) -> Verdict {
     let key = new_key(bench)?;

@@ -145,6 +145,29 @@ fn kms_engine_key_material_is_sealed_on_disk_and_gone_after_deletion() {
 }
 
 #[test]
+fn kms_engine_no_bit_of_a_ciphertext_can_be_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let kms = in_process(&engine);
+    let key = kms.create_key(&NewKey::default()).unwrap().value;
+    // Two keys and two materials, so that a changed name could hit one that exists.
+    kms.create_key(&NewKey::default()).unwrap();
+    kms.enable_key_rotation(&key.key_id, 90).unwrap();
+    let made = kms.generate_data_key(&key.key_id, &Context::new()).unwrap().value;
+    engine.advance(91 * DAY).unwrap();
+    for place in 0..made.wrapped.len() {
+        for bit in 0..8 {
+            let mut altered = made.wrapped.clone();
+            altered[place] ^= 1 << bit;
+            let error = kms.decrypt(None, &altered, &Context::new()).err();
+            let kind = error.unwrap_or_else(|| panic!("bit {bit} of byte {place} may be flipped")).kind;
+            assert!(matches!(kind, Kind::InvalidCiphertext | Kind::Denied), "byte {place}: {kind:?}");
+        }
+    }
+    kms.decrypt(None, &made.wrapped, &Context::new()).unwrap();
+}
+
+#[test]
 fn kms_engine_rotates_by_its_clock_and_keeps_old_material() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
