@@ -130,3 +130,22 @@ fn pty_tables_fit_80_columns() {
         assert!([0, 3].contains(&code), "{arguments:?} ended with {code}: {text}");
     }
 }
+
+#[test]
+fn pty_severe_wants_the_shown_text_typed() {
+    let Some(world) = clinic() else { return };
+    let org = world.org().to_owned();
+    let arguments = ["rotate", "--org", &org, "--dek-only", "--reason", "test"];
+    for (typed, ends_with, versions) in [("yes", 4, vec![(1, true)]), (&org, 0, vec![(1, false), (2, true)])] {
+        let mut session = on_terminal(&world, &arguments, &[]);
+        session.exp_string(&format!("Type {org} to go on")).unwrap();
+        session.send(typed).unwrap();
+        session.send("\r").unwrap();
+        session.flush().unwrap();
+        session.exp_eof().unwrap();
+        assert_eq!(code(&session), ends_with, "{typed}");
+        let mut found = world.versions(&org);
+        found.sort_unstable();
+        assert_eq!(found, versions, "{typed}");
+    }
+}

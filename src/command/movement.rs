@@ -129,23 +129,24 @@ fn plan_text(app: &App, plan: &Plan) -> String {
     text.push_str(&app.ui.table(&["organization", "version", "rows", "cells", "dark"], &rows, &[2, 3]));
     let total: i64 = plan.organizations.iter().map(|p| p.cells).sum();
     let basis = if plan.rate.1 { "measured here" } else { "assumed" };
-    text.push_str(&format!("{} cells in all, at {} cells/s ({basis}).", grouped(total), grouped(plan.rate.0 as i64)));
+    let mut prose = format!("{} cells in all, at {} cells/s ({basis}).", grouped(total), grouped(plan.rate.0 as i64));
     if app.settings.map.value.opens == Opens::ActiveOnly
         && plan.request.kind != JobKind::ReEncrypt
         && !plan.request.dek_only
     {
-        text.push_str(
+        prose.push_str(
             " The application cannot open an organization's cells from its flip until they are moved (dark).",
         );
     }
     if plan.settle.is_zero() {
-        text.push_str(" No waiting for cached keys (--settle 0s): no application may hold one.");
+        prose.push_str(" No waiting for cached keys (--settle 0s): no application may hold one.");
     } else {
-        text.push_str(&format!(
+        prose.push_str(&format!(
             " Afterwards {} until cached keys have run out, then the closing census.",
             seconds(plan.settle.as_secs_f64())
         ));
     }
+    text.push_str(&app.ui.prose(&prose));
     text.push('\n');
     if plan.request.dek_only {
         text.push_str("DEK only: cells stay under the old version, dark, until `scrybe-keys re-encrypt` moves them.\n");

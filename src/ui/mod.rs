@@ -139,6 +139,28 @@ impl Ui {
         }
     }
 
+    /// Sentences broken between words to fit the terminal; as they are in a pipe. For prose alone: a command that is broken cannot be
+    /// copied, and no id is ever broken.
+    pub fn prose(&self, text: &str) -> String {
+        if !self.out_is_terminal {
+            return text.to_owned();
+        }
+        let mut lines = vec![String::new()];
+        for word in text.split_whitespace() {
+            let line = lines.last_mut().expect("there is always a line");
+            let used = line.chars().count();
+            match used {
+                0 => line.push_str(word),
+                _ if used + 1 + word.chars().count() <= self.width() => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        lines.join("\n")
+    }
+
     /// `text` emphasized where colour is shown. Not inside a table's cell.
     pub fn strong(&self, text: &str) -> String {
         if self.out_color || self.err_color { format!("{BOLD}{text}{PLAIN}") } else { text.to_owned() }
@@ -224,6 +246,16 @@ mod tests {
         assert_eq!(err, "\x1b[1mhead\x1b[0m \\u{1b}[2J\n");
         let (out, err) = shown(Color::Never);
         assert_eq!((out.as_str(), err.as_str()), ("head \\u{1b}[31mred\\u{7}\n", "head \\u{1b}[2J\n"));
+    }
+
+    #[test]
+    fn prose_is_broken_between_words_on_a_terminal_only() {
+        let prose = |width| {
+            let (terminal, _, _) = Terminal::for_test(width);
+            Ui::new(&terminal, &Flags::default(), true).prose("one two three four five six seven eight nine ten eleven")
+        };
+        assert_eq!(prose(40), "one two three four five six seven eight\nnine ten eleven");
+        assert_eq!(prose(0).lines().count(), 1);
     }
 
     #[test]
