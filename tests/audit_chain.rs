@@ -201,3 +201,31 @@ fn a_job_that_refused_an_organization_is_not_recorded_as_completed() {
     assert_eq!(last(&plain), ("RE_ENCRYPTION_COMPLETED".to_owned(), 0.into()));
     plain.run(&["audit", "verify"]).expect(0);
 }
+
+#[test]
+fn a_head_that_is_held_for_a_while_is_waited_for() {
+    let (plain, _) = world_with_records(0);
+    // A database whose default would make concurrent appends fail each other.
+    let name = &plain.database.name;
+    plain
+        .sql()
+        .batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"))
+        .unwrap();
+    let held = std::time::Duration::from_secs(7);
+    std::thread::scope(|scope| {
+        let mut holder = plain.sql();
+        let mut transaction = holder.transaction().unwrap();
+        append_in(&mut transaction);
+        let recorded = scope.spawn(|| plain.run(&["health", "--record", "--fail-on", "critical"]));
+        std::thread::sleep(held);
+        assert!(!recorded.is_finished(), "the record did not wait for the head");
+        transaction.commit().unwrap();
+        recorded.join().unwrap().expect(0);
+    });
+    plain.run(&["audit", "verify"]).expect(0);
+}
+
+fn append_in(transaction: &mut postgres::Transaction<'_>) {
+    let sql = "SELECT scrybe_keys.audit_append('X', 'note', NULL, gen_random_uuid(), 'a', 's', '{}')";
+    transaction.query(sql, &[]).unwrap();
+}

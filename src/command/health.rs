@@ -18,8 +18,8 @@ pub enum FailOn {
 
 /// Check master key, DEKs, jobs and records, and say what to do next
 ///
-/// A check that was not made is unknown, never green. Writes nothing and needs only SELECT and kms:DescribeKey; works before init and on
-/// a replica.
+/// A check that was not made is unknown, never green. Writes nothing; needs SELECT, kms:DescribeKey and kms:GetKeyRotationStatus (without them
+/// those checks are unknown); works before init and on a replica.
 ///
 /// Example: scrybe-keys health --deep
 ///

@@ -30,6 +30,9 @@ impl IntentId {
     }
 }
 
+/// How often a record waits a whole `lock_timeout` for the chain's head.
+const HEAD_PATIENCE: usize = 6;
+
 /// Writes records of one run.
 pub struct Journal {
     session: Session,
@@ -105,7 +108,16 @@ impl Journal {
         let body = self.body(details);
         let intent_id = intent.map(|i| i.0);
         let entry = |actor| Entry { event, phase, intent_id, run_id: self.run_id, actor, subject, body: &body };
-        let first = self.session.audit_append(&entry(&self.actor));
+        let mut first = self.session.audit_append(&entry(&self.actor));
+        // Somebody holds the head for longer than a lock is waited for; nothing was written, so asking again is safe.
+        for _ in 1..HEAD_PATIENCE {
+            match &first {
+                Err(error) if error.kind == DbErrorKind::Retry => {
+                    first = self.session.audit_append(&entry(&self.actor))
+                }
+                _ => break,
+            }
+        }
         let again = match first {
             Err(error) if error.kind == DbErrorKind::Unreachable => error,
             other => return other.map(drop).map_err(|e| unrecorded(e, event)),
