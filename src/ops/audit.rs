@@ -79,11 +79,12 @@ impl Journal {
         self.append(event, "outcome", Some(*intent), subject, details)
     }
 
-    /// Gives every intent `begun` on this subject that has no outcome the outcome `ended`, derived: whoever wrote it is dead. The
-    /// caller must hold whatever only one process at a time can hold for this subject. Returns how many there were.
-    pub fn close_interrupted(&mut self, subject: &str, begun: &str, ended: &str) -> Result<usize, Failure> {
+    /// Gives every intent `begun` on this subject for this job that has no outcome the outcome `ended`, derived: whoever wrote it is
+    /// dead. The caller must hold the job's lock. Returns how many there were.
+    pub fn close_interrupted(&mut self, job: Uuid, subject: &str, begun: &str, ended: &str) -> Result<usize, Failure> {
+        let job = job.to_string();
         let mut open = self.session.open_intents()?;
-        open.retain(|record| record.subject == subject && record.event == begun && record.run_id != self.run_id);
+        open.retain(|r| r.subject == subject && r.event == begun && r.run_id != self.run_id && r.body.contains(&job));
         for record in &open {
             let Some(intent) = record.intent_id else { continue };
             let details = json!({"derived": true, "stopReason": "interrupted", "interruptedRun": record.run_id});

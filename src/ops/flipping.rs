@@ -209,14 +209,17 @@ impl Runner<'_> {
 
     /// Writes the outcome that a killed run could not: derived from what the database says happened.
     pub(super) fn settle_dangling_intent(&mut self, part: &Part) -> Result<(), Failure> {
-        let Some(intent) = part.intent else { return Ok(()) };
-        if self.session.audit_has(intent, "outcome")? {
-            return Ok(());
+        let organization = part.organization.as_str();
+        if let Some(intent) = part.intent.filter(|_| part.flipped)
+            && !self.session.audit_has(intent, "outcome")?
+        {
+            let details = json!({"job": self.job.to_string(), "organization": organization, "derived": true,
+                "dekId": part.target.as_ref().map(|(id, _)| id.as_str()), "newVersion": part.target.as_ref().map(|(_, v)| *v)});
+            self.journal.outcome(&IntentId::of(intent), "KEY_ROTATION_COMPLETED", organization, details)?;
         }
-        let event = if part.flipped { "KEY_ROTATION_COMPLETED" } else { "KEY_ROTATION_FAILED" };
-        let details = json!({"job": self.job.to_string(), "organization": part.organization.as_str(), "derived": true,
-            "dekId": part.target.as_ref().map(|(id, _)| id.as_str()), "newVersion": part.target.as_ref().map(|(_, v)| *v)});
-        self.journal.outcome(&IntentId::of(intent), event, part.organization.as_str(), details)
+        // Intents that led to no flip, noted with the part or not.
+        self.journal.close_interrupted(self.job, organization, "KEY_ROTATION_INITIATED", "KEY_ROTATION_FAILED")?;
+        Ok(())
     }
 }
 

@@ -101,7 +101,7 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
     }
     let subject = job.to_string();
     // We hold the job's lock, so whoever began this before us has died without saying so.
-    runner.journal.close_interrupted(&subject, "RE_ENCRYPTION_STARTED", "RE_ENCRYPTION_FAILED")?;
+    runner.journal.close_interrupted(job, &subject, "RE_ENCRYPTION_STARTED", "RE_ENCRYPTION_FAILED")?;
     let details = json!({"job": subject, "scope": plan.scope, "reason": plan.request.reason, "planDigest": plan.digest, "resumed": plan.job.is_some()});
     let intent = runner.journal.intent("RE_ENCRYPTION_STARTED", &subject, details)?;
     let walked = runner.all_parts().and_then(|()| runner.settle_all());
