@@ -243,7 +243,7 @@ fn cancel(app: &App, session: &mut Session, name: &str, consent: &Consent) -> Re
     if !now.alive && now.state == "running" {
         session.end_job(job.id, "cancelled", Some("interrupt"))?;
         // Nobody is left to say how the dead run ended.
-        journal.close_interrupted(&job.id.to_string(), "RE_ENCRYPTION_STARTED", "RE_ENCRYPTION_FAILED")?;
+        journal.close_interrupted(job.id, &job.id.to_string(), "RE_ENCRYPTION_STARTED", "RE_ENCRYPTION_FAILED")?;
     }
     journal.outcome(&intent, "RE_ENCRYPTION_FAILED", &job.id.to_string(), details)?;
     let text = if now.alive {
