@@ -13,6 +13,7 @@ mod help;
 mod records_init;
 mod records_keys;
 mod records_wrapping;
+mod demo;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
