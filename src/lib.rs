@@ -11,22 +11,23 @@
 //!
 //! # Rooms (arrows point inward; `tests/architecture.rs` enforces them)
 //! ```text
-//! main.rs   argv in, exit code out            command/  one verb per file
-//! config/   the only reader of the environment ui/      the only printing
-//! error.rs  Failure: kind, source, hints      ops/     what the tool does: plan, permit, apply
-//! exit.rs   every exit code                   db/      every line of SQL
+//! main.rs   argv in, exit code out              command/  one verb per file
+//! app/      one run, from argv to exit code     ops/      what the tool does: plan, permit, apply
+//! config/   the only reader of the environment  db/       every line of SQL
+//! ui/       the only printing                   answer.rs the object that --json prints
+//! error.rs  Failure: kind, source, hints        exit.rs   every exit code
 //! core/     pure: no I/O, clock, terminal, async
 //! aws/      adapters over the SDK: the only async room with local/endpoint
 //! local/    the embedded KMS: one engine, two doors
 //! ```
 
+pub mod answer;
 pub mod app;
 pub mod aws;
 pub mod command;
 pub mod config;
 pub mod core;
 pub mod db;
-pub mod envelope;
 pub mod error;
 pub mod exit;
 pub mod local;

@@ -3,8 +3,8 @@
 
 use super::Outcome;
 use super::command_line::without_passwords;
+use crate::answer::{Context, JsonAnswer};
 use crate::config::Flags;
-use crate::envelope::{Context, Envelope};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ui::{Terminal, Ui};
@@ -46,15 +46,15 @@ pub(super) fn finish(
         .or(failure.as_ref().map(|f| f.exit))
         .unwrap_or(Exit::Done);
     let written = if ui.is_json() {
-        let mut envelope = Envelope::new(verb, exit, run_id);
-        envelope.context = context;
+        let mut answer = JsonAnswer::new(verb, exit, run_id);
+        answer.context = context;
         if let Some(outcome) = outcome {
-            (envelope.changed, envelope.data, envelope.problems) = (outcome.changed, outcome.data, outcome.problems);
+            (answer.changed, answer.data, answer.problems) = (outcome.changed, outcome.data, outcome.problems);
         }
         if let Some(failure) = &failure {
-            envelope = envelope.with_failure(failure);
+            answer = answer.with_failure(failure);
         }
-        ui.answer(&envelope.to_line())
+        ui.answer(&answer.to_line())
     } else {
         outcome.filter(|o| !o.text.is_empty()).map_or(Ok(()), |o| ui.answer(&o.text))
     };
@@ -94,7 +94,7 @@ pub(super) fn unparsed(
         let message = message.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
         let tips = advice.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
         let failure = tips.fold(Failure::usage("usage", message), Failure::hint);
-        let _ = ui.answer(&Envelope::new("usage", Exit::Usage, run_id).with_failure(&failure).to_line());
+        let _ = ui.answer(&JsonAnswer::new("usage", Exit::Usage, run_id).with_failure(&failure).to_line());
     }
     ui.usage(&without_passwords(&text(true)));
     Exit::Usage

@@ -6,13 +6,13 @@
 mod command_line;
 mod ending;
 
+use crate::answer::Context;
 use crate::aws;
 use crate::command::Cli;
 use crate::config::{Env, Origin, Provider, Settings};
 use crate::core::kms::Kms;
 use crate::core::problem::Problem;
 use crate::db;
-use crate::envelope::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::local;
@@ -44,7 +44,7 @@ pub struct Outcome {
     pub exit: Exit,
     /// True when anything outside this process was changed.
     pub changed: bool,
-    /// `data` of the JSON envelope.
+    /// `data` of the JSON answer.
     pub data: serde_json::Value,
     pub problems: Vec<Problem>,
     /// The answer for a person, ready for stdout.

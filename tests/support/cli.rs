@@ -122,7 +122,7 @@ impl Ran {
     pub fn json(&self) -> Value {
         let json: Value = serde_json::from_str(&self.stdout)
             .unwrap_or_else(|e| panic!("stdout is not one JSON object: {e}; {self:?}"));
-        let schema = serde_json::from_str(include_str!("../../schemas/envelope.json")).unwrap();
+        let schema = serde_json::from_str(include_str!("../../schemas/answer.json")).unwrap();
         let validator = jsonschema::validator_for(&schema).unwrap();
         let errors: Vec<String> = validator.iter_errors(&json).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?} in {self:?}");

@@ -1,5 +1,5 @@
-//! The JSON envelope: with `--json` every run answers with exactly one of these on stdout, whatever happened.
-//! Keys are camelCase, times RFC 3339 UTC, counts integers, durations seconds. `schemas/envelope.json` is made from this type.
+//! The JSON answer: with `--json` every run answers with exactly one of these on stdout, whatever happened.
+//! Keys are camelCase, times RFC 3339 UTC, counts integers, durations seconds. `schemas/answer.json` is made from this type.
 
 use crate::config::Settings;
 use crate::core::problem::{Problem, Severity};
@@ -10,7 +10,7 @@ use serde::Serialize;
 /// One answer.
 #[derive(Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Envelope {
+pub struct JsonAnswer {
     /// `scrybe-keys/<verb>/1`; a verb of several words is joined by `-`.
     pub schema: String,
     /// `ok`, `findings`, `incomplete`, `refused` or `failed`.
@@ -57,10 +57,10 @@ impl Context {
     }
 }
 
-impl Envelope {
+impl JsonAnswer {
     /// An answer to `verb` that ends with `exit`.
-    pub fn new(verb: &str, exit: Exit, run_id: uuid::Uuid) -> Envelope {
-        Envelope {
+    pub fn new(verb: &str, exit: Exit, run_id: uuid::Uuid) -> JsonAnswer {
+        JsonAnswer {
             schema: format!("scrybe-keys/{verb}/1"),
             status: exit.status(),
             exit_code: exit.code(),
@@ -73,7 +73,7 @@ impl Envelope {
     }
 
     /// Adds a failure as a problem, unless the report already names it.
-    pub fn with_failure(mut self, failure: &Failure) -> Envelope {
+    pub fn with_failure(mut self, failure: &Failure) -> JsonAnswer {
         if self.problems.iter().any(|problem| problem.code == failure.code && problem.message == failure.message) {
             return self;
         }
@@ -85,7 +85,7 @@ impl Envelope {
     /// One line of JSON. Control characters that JSON allows as they are (C1, direction marks) are written as `\u` all the same:
     /// they can only stand inside strings, and must not reach a terminal.
     pub fn to_line(&self) -> String {
-        let line = serde_json::to_string(self).expect("an envelope holds only text keys");
+        let line = serde_json::to_string(self).expect("an answer holds only text keys");
         line.chars().fold(String::with_capacity(line.len()), |mut safe, c| {
             match c {
                 '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn an_answer_cannot_drive_a_terminal_and_still_says_the_same() {
-        let mut envelope = Envelope::new("keys-list", Exit::Done, uuid::Uuid::nil());
-        envelope.data = serde_json::json!({ "name": "a\u{9b}31m\u{202e}\u{1b}[2J é" });
-        let line = envelope.to_line();
+        let mut answer = JsonAnswer::new("keys-list", Exit::Done, uuid::Uuid::nil());
+        answer.data = serde_json::json!({ "name": "a\u{9b}31m\u{202e}\u{1b}[2J é" });
+        let line = answer.to_line();
         assert!(line.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(read["data"], envelope.data);
+        assert_eq!(read["data"], answer.data);
         assert_eq!(read["schema"], "scrybe-keys/keys-list/1");
     }
 }
