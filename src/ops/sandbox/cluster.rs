@@ -7,6 +7,7 @@
 //! Never point this at a directory that holds a real cluster: it refuses what it did not make.
 
 use super::installed::{Account, NoAccount, Programs};
+pub use super::options::Options;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -22,22 +23,6 @@ use zeroize::{Zeroize, Zeroizing};
 /// Superuser of every cluster made here.
 pub const SUPERUSER: &str = "scrybe";
 const RECORD: &str = "cluster.json";
-
-/// How a cluster is made.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// fsync and friends. Off only where losing everything in a power cut is fine: tests.
-    pub durable: bool,
-    pub max_connections: u32,
-    /// More lines for postgresql.conf, e.g. `autovacuum = off`.
-    pub settings: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { durable: true, max_connections: 100, settings: Vec::new() }
-    }
-}
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -284,7 +269,7 @@ impl Cluster {
         made?;
         let conf = data.join("postgresql.conf");
         let mut file = fs::OpenOptions::new().append(true).open(&conf).map_err(io_error("open", &conf))?;
-        file.write_all(settings(options).as_bytes()).map_err(io_error("write", &conf))
+        file.write_all(options.conf().as_bytes()).map_err(io_error("write", &conf))
     }
 
     /// Starts the server on the remembered port, or on another one when that is taken.
@@ -368,24 +353,6 @@ fn outside() -> Result<PathBuf, ClusterError> {
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&parent);
     made.map(tempfile::TempDir::keep).map_err(io_error("create a directory in", &parent))
-}
-
-fn settings(options: &Options) -> String {
-    let switch = if options.durable { "on" } else { "off" };
-    let mut text = format!(
-        "\n# scrybe-keys sandbox\n\
-         listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = {}\n\
-         shared_buffers = '128MB'\nmax_wal_size = '2GB'\ncheckpoint_timeout = '15min'\nmax_prepared_transactions = 8\njit = off\n\
-         timezone = 'UTC'\nlog_timezone = 'UTC'\nfsync = {switch}\nsynchronous_commit = {switch}\nfull_page_writes = {switch}\n\
-         # A statement that fails may hold values: the log names the error alone.\n\
-         log_min_error_statement = panic\nlog_statement = 'none'\n",
-        options.max_connections
-    );
-    for line in &options.settings {
-        text.push_str(line);
-        text.push('\n');
-    }
-    text
 }
 
 fn free_port() -> Result<u16, ClusterError> {

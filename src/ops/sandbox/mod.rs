@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod endpoint;
 pub mod environment;
 pub mod installed;
+mod options;
 pub mod place;
 pub mod seed;
 pub mod standing;

@@ -1,14 +1,13 @@
-//! `sandbox`: a place to try everything in, with nothing real in reach.
+//! `sandbox`: a place to try everything in, with nothing real in reach. `seed` has a file of its own.
+
+mod seed;
 
 use crate::app::{App, Outcome};
 use crate::config;
 use crate::error::Failure;
-use crate::exit::Exit;
 use crate::local::{self, Engine, Kek};
-use crate::ops::sandbox::clinic::Spec;
 use crate::ops::sandbox::endpoint::Endpoint;
 use crate::ops::sandbox::place::Place;
-use crate::ops::sandbox::seed::seed;
 use crate::ops::sandbox::standing::{Standing, raze};
 use crate::ops::sandbox::{SandboxError, environment};
 use serde_json::json;
@@ -34,7 +33,7 @@ enum Step {
     /// Make the sandbox, or start again what does not run
     Up,
     /// Fill it with several clinics' invented data, sealed as the application seals
-    Seed(SeedArgs),
+    Seed(seed::Args),
     /// Show what runs and what is in it
     Status,
     /// Stop everything and remove all of it
@@ -60,39 +59,6 @@ enum Step {
     },
 }
 
-#[derive(clap::Args)]
-struct SeedArgs {
-    /// Organizations; the first owns half of everything
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    orgs: u64,
-    /// Notes, 0.4 to 2 KB each
-    #[arg(long, default_value_t = 20_000)]
-    notes: u64,
-    /// Calls with transcripts of 5 to 40 KB [default: a note in 40]
-    #[arg(long)]
-    calls: Option<u64>,
-    /// Messages [default: a note in 4]
-    #[arg(long)]
-    messages: Option<u64>,
-    /// Submitted forms [default: a note in 10]
-    #[arg(long)]
-    forms: Option<u64>,
-    /// Clients [default: a note in 20]
-    #[arg(long)]
-    clients: Option<u64>,
-    /// Same number, same data
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Leave out "Client".ssn and "healthConditions", as some deployments do
-    #[arg(long)]
-    without_client_tier2: bool,
-    /// Start over when it has data
-    #[arg(long)]
-    replace: bool,
-    #[arg(long, hide = true)]
-    inside: bool,
-}
-
 impl Args {
     /// Only the part of `seed` that runs inside the sandbox has settings; a wrong one outside must not stop `down`.
     pub fn needs_settings(&self) -> bool {
@@ -103,8 +69,8 @@ impl Args {
         let place = Place::of(&app.env)?;
         match self.step {
             Step::Up => up(app, place),
-            Step::Seed(args) if args.inside => inside(app, place, args),
-            Step::Seed(args) => outside(app, place, args),
+            Step::Seed(args) if args.inside => seed::inside(app, place, &args),
+            Step::Seed(args) => seed::outside(app, place, &args),
             Step::Status => status(app, place),
             Step::Down => down(&place),
             Step::Exec { command } => exec(app, place, command),
@@ -116,21 +82,6 @@ impl Args {
             Step::Env { unset: true } => Outcome::done(json!({}), environment::unsets()),
             Step::Env { unset: false } => env(app, place),
             Step::ServeKms { port } => serve(app, &place, port),
-        }
-    }
-}
-
-impl SeedArgs {
-    fn spec(&self) -> Spec {
-        Spec {
-            seed: self.seed,
-            organizations: self.orgs,
-            clients: self.clients.unwrap_or(self.notes / 20),
-            notes: self.notes,
-            calls: self.calls.unwrap_or(self.notes / 40),
-            messages: self.messages.unwrap_or(self.notes / 4),
-            forms: self.forms.unwrap_or(self.notes / 10),
-            without_client_tier2: self.without_client_tier2,
         }
     }
 }
@@ -216,70 +167,6 @@ fn env(app: &App, place: Place) -> Result<Outcome, Failure> {
     let data: serde_json::Map<String, serde_json::Value> =
         variables.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     Outcome::done(json!({ "variables": data }), environment::exports(&variables))
-}
-
-/// Seeding goes through the real SDK, which reads the environment: so it runs inside.
-fn outside(app: &App, place: Place, args: SeedArgs) -> Result<Outcome, Failure> {
-    let mut command = vec![program()?.display().to_string()];
-    if app.ui.is_json() {
-        command.push("--json".to_owned());
-    }
-    if app.settings.quiet {
-        command.push("--quiet".to_owned());
-    }
-    command.extend(["sandbox", "seed", "--inside"].map(str::to_owned));
-    let spec = args.spec();
-    for (flag, value) in [
-        ("--orgs", spec.organizations),
-        ("--notes", spec.notes),
-        ("--calls", spec.calls),
-        ("--messages", spec.messages),
-        ("--forms", spec.forms),
-        ("--clients", spec.clients),
-        ("--seed", spec.seed),
-    ] {
-        command.extend([flag.to_owned(), value.to_string()]);
-    }
-    for (flag, given) in [("--without-client-tier2", args.without_client_tier2), ("--replace", args.replace)] {
-        if given {
-            command.push(flag.to_owned());
-        }
-    }
-    exec(app, place, command)
-}
-
-fn inside(app: &App, place: Place, args: SeedArgs) -> Result<Outcome, Failure> {
-    let standing = Standing::find(place)?;
-    let (standing, loaded) = seed(app, standing, args.spec(), args.replace, jiff::Timestamp::now())?;
-    bind(app, &standing)?;
-    let mut rows: Vec<Vec<String>> = loaded.rows.iter().map(|(table, n)| vec![table.clone(), n.to_string()]).collect();
-    rows.insert(0, vec!["Organization".to_owned(), loaded.organizations.len().to_string()]);
-    let all: u64 = loaded.rows.iter().map(|(_, n)| n).sum();
-    let text =
-        format!("{}\n{all} rows in {:.1} s", app.ui.table(&["table", "rows"], &rows, &[1]).trim_end(), loaded.seconds);
-    let mut outcome = Outcome::done(&loaded, text)?;
-    outcome.changed = true;
-    Ok(outcome)
-}
-
-/// `init` in the environment that names the new master key: binds the database as a sandbox and installs the tool's schema.
-fn bind(app: &App, standing: &Standing) -> Result<(), Failure> {
-    let program = program()?;
-    let output = Command::new(&program)
-        .args(["--no-input", "--quiet", "init", "--sandbox"])
-        .envs(standing.variables(&app.env, &program))
-        .output()
-        .map_err(|e| Failure::internal("init could not be run").caused_by(e))?;
-    if output.status.success() {
-        app.ui.say("Bound the database to this sandbox and installed the tool's own schema (init).");
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(
-        Exit::Internal,
-        "sandbox-init",
-        format!("init in the sandbox failed: {}", said.trim().replace('\n', "; ")),
-    ))
 }
 
 fn serve(app: &App, place: &Place, port: u16) -> Result<Outcome, Failure> {
