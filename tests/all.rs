@@ -8,12 +8,12 @@ mod support;
 
 mod architecture;
 mod audit_chain;
+mod demo;
 mod health_checks;
 mod help;
 mod records_init;
 mod records_keys;
 mod records_wrapping;
-mod demo;
 mod sandbox_application;
 mod sandbox_clinic;
 mod sandbox_cluster;
