@@ -191,6 +191,13 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 // It was us: the second INT cancels the statement that runs.
                 failure.exit = Exit::Interrupted;
             }
+            if let (Err(failure), Some(timeout)) = (&mut result, app.settings.timeout)
+                && failure.exit == Exit::Interrupted
+                && app.interrupt.out_of_time()
+            {
+                // Nobody interrupted it: its time was up.
+                *failure = signal::timed_out(timeout);
+            }
             if let Ok(outcome) = &mut result
                 && silent
                 && outcome.exit == Exit::Done

@@ -108,6 +108,8 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
     runner.progress.done();
     let (census, stopped) = match walked {
         Ok(census) => (census, None),
+        // The second INT cancels the running statement: that is our own doing, and the job can go on.
+        Err(failure) if failure.code == "db-cancelled" && app.interrupt.insisted() => (None, Some(runner.stopped())),
         Err(failure) => (None, Some(failure)),
     };
     crash::point("before-outcome");

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use nix::sys::resource::{Resource, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ const GRACE: Duration = Duration::from_secs(30);
 #[derive(Clone, Default)]
 pub struct Interrupt {
     asked: Arc<AtomicU8>,
+    out_of_time: Arc<AtomicBool>,
     sessions: Arc<Mutex<Vec<Cancel>>>,
 }
 
@@ -32,6 +33,11 @@ impl Interrupt {
     /// True once someone asked twice: cancel the running statement.
     pub fn insisted(&self) -> bool {
         self.asked.load(Ordering::Relaxed) > 1
+    }
+
+    /// True when `--timeout` asked, not a person.
+    pub fn out_of_time(&self) -> bool {
+        self.out_of_time.load(Ordering::Relaxed)
     }
 
     /// One more request to stop. From the second on, every session's running statement is cancelled.
@@ -100,6 +106,7 @@ pub fn listen(
         std::thread::spawn(move || {
             std::thread::sleep(timeout);
             if urgency == Urgency::InGoodOrder {
+                interrupt.out_of_time.store(true, Ordering::Relaxed);
                 interrupt.ask();
                 std::thread::sleep(GRACE);
             }
@@ -117,7 +124,8 @@ fn torn_off() -> Failure {
         .hint("the same command goes on where it stopped")
 }
 
-fn timed_out(timeout: Duration) -> Failure {
+/// What `--timeout` ends a run with.
+pub fn timed_out(timeout: Duration) -> Failure {
     let message = format!("not done within --timeout {}; what is committed is safe", duration::shown(timeout));
     Failure::new(Exit::Unreachable, "timed-out", message)
         .hint("run the same command again; `scrybe-keys context` shows what does not answer")
