@@ -23,24 +23,25 @@ impl Dice {
 
 #[test]
 fn kills_random_moments_over_one_job_lose_nothing() {
-    let Some(world) = World::ready(Seed { orgs: 2, notes: 3000, note_bytes: 600, ..Seed::default() }) else { return };
+    let Some(world) = World::ready(Seed { orgs: 2, notes: 1000, note_bytes: 600, ..Seed::default() }) else { return };
+    world.grow(20);
     let rotate = ["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes", "--json"];
-    let mut dice =
-        Dice(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut dice = Dice(now.as_nanos() as u64 | 1);
     eprintln!("seed {}", dice.0);
-    let cells_moved = || -> i64 {
-        let sum = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_chunk";
-        world.sql().query_one(sum, &[]).unwrap().get(0)
-    };
+    let mut sql = world.sql();
+    let sum = "SELECT coalesce(sum(cells_moved), 0)::bigint FROM scrybe_keys.job_chunk";
+    let mut cells_moved = || -> i64 { sql.query_one(sum, &[]).unwrap().get(0) };
 
     let (mut kills, mut while_moving) = (0, 0);
     while kills < KILLS {
-        let (mut run, began, moved) = (world.start(&rotate), Instant::now(), cells_moved());
-        if kills % 3 == 0 {
-            std::thread::sleep(Duration::from_millis(dice.below(150)));
+        let (moved, began) = (cells_moved(), Instant::now());
+        let mut run = world.start(&rotate);
+        if kills % 2 == 0 {
+            std::thread::sleep(Duration::from_millis(dice.below(300)));
         } else {
             // Wait until this run has moved something, then a little longer.
-            while run.is_running() && cells_moved() == moved && began.elapsed() < Duration::from_secs(10) {
+            while run.is_running() && cells_moved() == moved && began.elapsed() < Duration::from_secs(30) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             std::thread::sleep(Duration::from_micros(dice.below(20_000)));
@@ -61,6 +62,8 @@ fn kills_random_moments_over_one_job_lose_nothing() {
     }
     assert!(while_moving >= KILLS / 3, "only {while_moving} of {kills} kills fell into the move");
     world.run(&rotate).expect(0);
+    world.run(&["census", "--json"]).expect(0);
+    world.shrink();
     world.check(Check::version(2));
     let jobs: i64 = world.sql().query_one("SELECT count(*) FROM scrybe_keys.job", &[]).unwrap().get(0);
     assert_eq!(jobs, 1, "every run joined the same job");

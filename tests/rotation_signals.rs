@@ -41,7 +41,7 @@ fn rotation_interrupted_finishes_its_batch_and_says_how_to_go_on() {
         assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
         let json = ran.json();
         assert_eq!((&json["status"], &json["changed"]), (&"incomplete".into(), &true.into()), "{json:#}");
-        assert_eq!(json["data"]["stopReason"], "interrupted", "{json:#}");
+        assert_eq!(json["data"]["stopReason"], "interrupt", "{json:#}");
         assert_eq!(world.versions(world.org()), [(1, false), (2, true)]);
     }
     let status = world.run(&["jobs", "status", "latest", "--json"]);
@@ -62,7 +62,7 @@ fn rotation_interrupted_before_its_flip_has_changed_nothing() {
     std::thread::sleep(Duration::from_millis(100));
     run.signal(Signal::SIGINT);
     let ran = run.finish();
-    assert!([5, 7, 130].contains(&ran.code()), "{ran:?}");
+    assert!([7, 130].contains(&ran.code()), "{ran:?}");
     transaction.rollback().unwrap();
     assert_eq!(world.versions(world.org()), [(1, true)], "{ran:?}");
     goes_on_to_the_end(&world);
@@ -93,8 +93,12 @@ fn rotation_does_not_mind_a_closed_stderr() {
 #[test]
 fn rotation_out_of_time_is_incomplete_and_goes_on() {
     let Some(world) = large_clinic() else { return };
-    let ran = world.run(&[&ROTATE[..], &["--timeout", "1s"]].concat());
-    assert!([0, 7, 8].contains(&ran.code()), "{ran:?}");
+    // Somewhere in its start, its plan, its flip or its move: the code says whether there is something to go on with.
+    for milliseconds in ["50ms", "400ms", "1200ms"] {
+        let ran = world.run(&[&ROTATE[..], &["--timeout", milliseconds]].concat());
+        let flipped = world.versions(world.org()).len() > 1;
+        assert!([7, 8].contains(&ran.code()) || (flipped && ran.code() == 0), "{ran:?}");
+    }
     goes_on_to_the_end(&world);
 }
 
