@@ -3,12 +3,15 @@
 use super::movement::{self, grouped, seconds, word};
 use crate::app::{App, Outcome};
 use crate::core::cell::Wishes;
+use crate::core::ids::OrgId;
 use crate::core::problem::{Problem, Severity};
+use crate::db::Session;
 use crate::db::census::CensusFilter;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ops::census::{self, Census, Protection, Request};
 use crate::ops::counting;
+use crate::ops::rotation;
 use crate::ops::wrapping::Vault;
 use std::collections::BTreeMap;
 
@@ -89,6 +92,7 @@ impl Args {
         progress.done();
         let census = taken?;
         problems.extend(census.problems());
+        name_unfinished_job(&mut session, &mut problems);
         problems.sort_by_key(|p| std::cmp::Reverse(p.severity));
         let text = self.text(app, &census, &problems);
         let mut outcome = Outcome::done(self.json(&census), text)?;
@@ -160,6 +164,18 @@ impl Args {
                 .collect();
         }
         data
+    }
+}
+
+/// Stale cells of an organization that an unfinished job is about are moved by that job's own command.
+fn name_unfinished_job(session: &mut Session, problems: &mut [Problem]) {
+    for problem in problems.iter_mut().filter(|p| p.code == "stale-cells") {
+        let Ok(organization) = OrgId::parse(&problem.subject) else { continue };
+        // Best effort: the tool's schema may not be there, or not be readable.
+        let jobs = session.running_jobs_over(&[organization]).unwrap_or_default();
+        if let Some(command) = jobs.first().and_then(rotation::command_of) {
+            problem.hint = command;
+        }
     }
 }
 
