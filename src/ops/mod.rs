@@ -1,6 +1,7 @@
 //! What the tool does: plan -> permit -> apply. No printing but through `ui`'s progress and narration, no SQL but through `db`.
 
 pub mod audit;
+pub mod batches;
 pub mod binding;
 pub mod census;
 pub mod counting;
@@ -20,4 +21,5 @@ pub mod sandbox;
 pub mod settle;
 pub mod signal;
 pub mod walk;
+pub mod worker;
 pub mod wrapping;
