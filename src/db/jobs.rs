@@ -323,13 +323,23 @@ impl Session {
         Ok(time(&row, 0).unwrap_or_default())
     }
 
-    /// Cells per second of the newest finished walks, `None` when there was none worth measuring.
+    /// Keeps how long an organization's walk took, when it ran through.
+    pub fn keep_walk_seconds(&mut self, id: Uuid, organization: &OrgId, seconds: f64) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job_organization SET walk_seconds = $3 WHERE job_id = $1 AND organization_id = $2",
+            &[&id, &organization.as_str(), &seconds],
+        )?;
+        Ok(())
+    }
+
+    /// Cells per second of the newest walks that ran through, `None` when there was none worth measuring.
     pub fn measured_rate(&mut self) -> Result<Option<f64>, DbError> {
         let row = self.client.query_opt(
-            "SELECT sum(cells)::float8 / nullif(sum(seconds), 0) FROM (
-               SELECT (SELECT sum(c.cells_moved) FROM scrybe_keys.job_chunk c WHERE c.job_id = o.job_id AND c.organization_id = o.organization_id AND NOT c.late) AS cells,
-                      extract(epoch FROM o.moved_at - o.flipped_at)::float8 AS seconds
-               FROM scrybe_keys.job_organization o WHERE o.flipped AND o.moved_at IS NOT NULL ORDER BY o.moved_at DESC LIMIT 20) r
+            "SELECT (sum(cells) / nullif(sum(seconds), 0))::float8 FROM (
+               SELECT (SELECT sum(c.cells_moved)::float8 FROM scrybe_keys.job_chunk c
+                       WHERE c.job_id = o.job_id AND c.organization_id = o.organization_id AND NOT c.late) AS cells,
+                      o.walk_seconds AS seconds
+               FROM scrybe_keys.job_organization o WHERE o.walk_seconds IS NOT NULL ORDER BY o.moved_at DESC LIMIT 20) r
              HAVING sum(cells) >= 1000",
             &[],
         )?;

@@ -243,6 +243,7 @@ impl Runner<'_> {
         self.progress.phase(&format!("{}: moving", part.organization));
         let (session, job, progress, last) = (&mut self.session, self.job, &self.progress, &mut self.last_touch);
         let (rows_before, cells_before) = self.before;
+        let started = Instant::now();
         let end = walk.run(chunks, &tally, |tally| {
             let moved = tally.cells.load(Ordering::Relaxed);
             let rows = rows_before + tally.rows.load(Ordering::Relaxed);
@@ -252,6 +253,10 @@ impl Runner<'_> {
         self.before.1 += tally.cells.load(Ordering::Relaxed);
         match end {
             WalkEnd::Done => {
+                let mostly_moved = 2 * tally.cells.load(Ordering::Relaxed) >= tally.rows.load(Ordering::Relaxed);
+                if part.rows_visited == 0 && mostly_moved {
+                    self.session.keep_walk_seconds(self.job, &part.organization, started.elapsed().as_secs_f64())?;
+                }
                 self.session.set_part(self.job, &part.organization, PartState::Moved)?;
                 Ok(())
             }

@@ -68,6 +68,8 @@ CREATE TABLE job_organization (
     flipped_at        timestamptz,
     moved_at          timestamptz,
     settled_at        timestamptz,
+    -- Only of a walk that was not interrupted: what estimates rest on.
+    walk_seconds      double precision,
     rows_estimated    bigint NOT NULL DEFAULT 0,
     intent_id         uuid,
     problem_code      text,
