@@ -9,6 +9,7 @@ mod support;
 mod architecture;
 mod audit_chain;
 mod demo;
+mod golden;
 mod health_checks;
 mod help;
 mod records_init;

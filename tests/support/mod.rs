@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod emulators;
 pub mod endpoint;
 pub mod foreign;
+pub mod golden;
 pub mod kms_bench;
 pub mod kms_verdict;
 pub mod kms_wire;
