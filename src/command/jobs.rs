@@ -224,7 +224,7 @@ fn cancel(app: &App, session: &mut Session, name: &str, consent: &Consent) -> Re
     app.ui.say(head(&job).trim_end());
     if dark > 0 {
         app.ui.warn(&format!(
-            "{dark} organizations have cells that are not moved yet; they stay dark until re-encrypt moves them"
+            "organizations with cells that are not moved yet: {dark}; these cells stay dark until re-encrypt moves them"
         ));
     }
     let digest = format!("cancel {}", job.id);

@@ -236,7 +236,7 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
             Severity::Critical,
             "quarantined-cells",
             part.organization.as_str(),
-            format!("{} cells open under no DEK and were left as they are", part.quarantined),
+            format!("cells that open under no DEK, left as they are: {}", part.quarantined),
             format!("scrybe-keys jobs failures {}", ended.job.id),
         ));
     }

@@ -110,46 +110,61 @@ impl Census {
     /// Everything that needs somebody's attention, with the next command.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut by: BTreeMap<(&str, String), (Severity, u64, String, String)> = BTreeMap::new();
+        // One finding for each kind, subject and version.
+        let mut by: BTreeMap<(&str, String, Option<KeyVersion>), (Severity, u64, &str, String)> = BTreeMap::new();
         for ((place, protection), count) in &self.counts {
-            let organization = place.organization.as_deref().unwrap_or("(none)");
             let column = format!("{}.{}", place.table, place.column);
-            let (code, severity, message, hint) = match protection {
+            let own = |hint: &dyn Fn(&str) -> String| match &place.organization {
+                Some(organization) => hint(organization),
+                None => "find or remove the rows' owner".to_owned(),
+            };
+            let (code, severity, version, what, hint) = match protection {
                 Protection::Current(..) => continue,
                 Protection::Stale(version, _) => (
                     "stale-cells",
                     Severity::Critical,
-                    format!("cells of {organization} still under version {version}: the application cannot open them"),
-                    format!("scrybe-keys re-encrypt --org {organization}"),
+                    Some(*version),
+                    "",
+                    own(&|o| format!("scrybe-keys re-encrypt --org {o}")),
                 ),
                 Protection::Plaintext => (
                     "plaintext-cells",
                     Severity::Warning,
-                    format!("cells of {column} are not sealed"),
-                    format!("scrybe-keys re-encrypt --org {organization} --include-plaintext"),
+                    None,
+                    "not sealed",
+                    own(&|o| format!("scrybe-keys re-encrypt --org {o} --include-plaintext")),
                 ),
                 Protection::Unopenable => (
                     "unopenable-cells",
                     Severity::Critical,
-                    format!("cells of {column} open under no DEK of {organization}"),
-                    format!("scrybe-keys census --org {organization} --list-unopenable"),
+                    None,
+                    "not to be opened by any DEK of its organization",
+                    own(&|o| format!("scrybe-keys census --org {o} --list-unopenable")),
                 ),
                 Protection::Ownerless => (
                     "ownerless-cells",
                     Severity::Critical,
-                    format!("sealed cells of {column} belong to no organization with a DEK"),
-                    "find or remove the rows' owner; the census names the table and column".to_owned(),
+                    None,
+                    "sealed, and of no organization with a DEK",
+                    "find or remove the rows' owner".to_owned(),
                 ),
             };
-            let subject = match protection {
-                Protection::Stale(..) => organization.to_owned(),
-                Protection::Ownerless => column,
-                _ => format!("{organization} {column}"),
+            let subject = match (protection, &place.organization) {
+                (Protection::Stale(..), Some(organization)) => organization.clone(),
+                (Protection::Ownerless, _) | (_, None) => column,
+                (_, Some(organization)) => format!("{organization} {column}"),
             };
-            by.entry((code, subject)).or_insert((severity, 0, message, hint)).1 += count;
+            by.entry((code, subject, version)).or_insert((severity, 0, what, hint)).1 += count;
         }
-        for ((code, subject), (severity, count, message, hint)) in by {
-            problems.push(Problem::new(severity, code, subject, format!("{count} {message}"), hint));
+        for ((code, subject, version), (severity, count, what, hint)) in by {
+            let what = match version {
+                Some(version) => format!(
+                    "under version {version}: the application cannot open {}",
+                    if count == 1 { "it" } else { "them" }
+                ),
+                None => what.to_owned(),
+            };
+            problems.push(Problem::new(severity, code, subject, format!("{} {what}", cells_are(count)), hint));
         }
         for ((place, version), count) in &self.nested {
             let organization = place.organization.as_deref().unwrap_or("(none)");
@@ -157,7 +172,7 @@ impl Census {
                 Severity::Warning,
                 "nested-cells",
                 format!("{organization} {}.{}", place.table, place.column),
-                format!("{count} cells hold an envelope of version {version} inside: that version must not be retired"),
+                format!("{} an envelope around one of version {version}, which must not be retired", cells_are(*count)),
                 format!("scrybe-keys re-encrypt --org {organization} --unwrap-nested"),
             ));
         }
@@ -174,6 +189,11 @@ impl Census {
         }
         problems
     }
+}
+
+/// `1 cell is`, `2 cells are`.
+fn cells_are(count: u64) -> String {
+    if count == 1 { "1 cell is".to_owned() } else { format!("{count} cells are") }
 }
 
 /// Unwraps the DEKs of every organization in scope. An organization whose current DEK fails becomes a problem, not an end, unless

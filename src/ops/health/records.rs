@@ -186,7 +186,7 @@ fn jobs(app: &App, session: &mut Session, health: &mut RecordHealth, findings: &
         let darkness =
             if dark.is_empty() { String::new() } else { format!(", cells are dark in {}", names(&organizations)) };
         let text = format!("{kind} job last worked on at {}{darkness}", job.touched_at);
-        let hint = format!("scrybe-keys jobs status {}, then the command it names", job.id);
+        let hint = format!("the command that this names: scrybe-keys jobs status {}", job.id);
         findings.problem(severity, "unfinished-job", &job.id.to_string(), text, &hint);
     }
     match (jobs.len(), left.len()) {
