@@ -50,11 +50,16 @@ pub struct Batch<'s> {
     table: &'s LiveTable,
 }
 
-/// What to do about rows that somebody else has locked.
+/// How a batch finds its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Locked {
-    Wait,
-    Skip,
+pub enum Lookup {
+    /// By heap place, past every index.
+    Place,
+    /// Through the key's index. The server prunes a page when an index brings it there, and only then: this is what makes coming back to a
+    /// page cheap (a TID scan never prunes).
+    Key,
+    /// By place, leaving out rows that somebody else has locked.
+    Unlocked,
 }
 
 /// Whether the target is what the application seals with now.
@@ -210,6 +215,7 @@ impl Session {
         );
         let read = self.client.prepare(&by_place)?;
         let read_unlocked = self.client.prepare(&format!("{by_place} FOR NO KEY UPDATE OF t SKIP LOCKED"))?;
+        let read_by_key = self.client.prepare(&by_place.replace("t.ctid = u.place::tid AND ", ""))?;
         let sets: Vec<String> = table
             .columns
             .iter()
@@ -247,7 +253,7 @@ impl Session {
                       AND o.flipped_at IS NOT NULL AND NOT job_chunk.late), 0)
              WHERE job_id = $1 AND organization_id = $2 AND chunk = $3",
         )?;
-        Ok(BatchStatements { target, read, read_unlocked, write, count })
+        Ok(BatchStatements { target, read, read_unlocked, read_by_key, write, count })
     }
 }
 
@@ -256,6 +262,7 @@ pub struct BatchStatements {
     target: Statement,
     read: Statement,
     read_unlocked: Statement,
+    read_by_key: Statement,
     write: Statement,
     count: Statement,
 }
@@ -279,18 +286,19 @@ impl Batch<'_> {
     }
 
     /// Reads rows by place and id, values cast to text. A row that was moved or removed since its window is left to settling; so is,
-    /// with `Locked::Skip`, one that somebody else has locked.
+    /// with `Lookup::Unlocked`, one that somebody else has locked.
     pub fn read(
         &mut self,
         statements: &BatchStatements,
         places: &[&Place],
-        locked: Locked,
+        lookup: Lookup,
     ) -> Result<Vec<ReadRow>, DbError> {
         let ids: Vec<&str> = places.iter().map(|p| p.id.as_str()).collect();
         let tids: Vec<String> = places.iter().map(|p| format!("({},{})", p.block, p.line)).collect();
-        let statement = match locked {
-            Locked::Wait => &statements.read,
-            Locked::Skip => &statements.read_unlocked,
+        let statement = match lookup {
+            Lookup::Place => &statements.read,
+            Lookup::Key => &statements.read_by_key,
+            Lookup::Unlocked => &statements.read_unlocked,
         };
         let rows = self.transaction.query(statement, &[&ids, &tids])?;
         let columns = self.table.columns.len();

@@ -8,7 +8,7 @@ use super::crash;
 use super::walk::Shared;
 use crate::core::cell::{Class, Judge};
 use crate::db::catalog::LiveTable;
-use crate::db::cells::{BatchCount, BatchStatements, Locked, NewRow, Place, Rows, TargetState};
+use crate::db::cells::{BatchCount, BatchStatements, Lookup, NewRow, Place, Rows, TargetState};
 use crate::db::jobs::{Chunk, ChunkKey};
 use crate::db::{DbError, DbErrorKind, Session};
 use crate::error::Failure;
@@ -32,7 +32,9 @@ pub(super) struct Worker<'a> {
     session: Session,
     statements: HashMap<String, BatchStatements>,
     judge: Judge<'a>,
-    locked: Locked,
+    /// How the chunk at hand finds its rows, and how a batch does now.
+    usual: Lookup,
+    lookup: Lookup,
 }
 
 impl<'a> Worker<'a> {
@@ -44,7 +46,8 @@ impl<'a> Worker<'a> {
             session,
             statements: HashMap::new(),
             judge: Judge::new(shared.walk.keyring),
-            locked: Locked::Wait,
+            usual: Lookup::Place,
+            lookup: Lookup::Place,
         })
     }
 
@@ -80,7 +83,9 @@ impl<'a> Worker<'a> {
             .hint("bring the data map back, or `scrybe-keys jobs cancel` and start anew")
         })?;
         let window = self.with_retries(|w| Ok(w.session.window(live, &chunk.key.organization, &chunk.rows)?))?;
-        let order = if matches!(chunk.rows, Rows::Blocks { .. }) { striped(&window) } else { window.iter().collect() };
+        let by_block = matches!(chunk.rows, Rows::Blocks { .. });
+        self.usual = if by_block { Lookup::Key } else { Lookup::Place };
+        let order = if by_block { striped(&window) } else { window.iter().collect() };
         let mut batches = cut(&order);
         batches.reverse();
         while let Some(mut places) = batches.pop() {
@@ -153,14 +158,11 @@ impl<'a> Worker<'a> {
         self.prepare(live)?;
         let statements = &self.statements[&live.name];
         let mut batch = self.session.batch(live)?;
-        if batch.target(statements, walk.target_id())? == TargetState::Superseded {
-            return Ok(Attempt::Superseded);
-        }
         let mut count = BatchCount { rows: places.len() as i64, done: last, ..BatchCount::default() };
         let mut new_rows: Vec<NewRow> = Vec::new();
         let mut cells_of: Vec<(i64, i64)> = Vec::new();
         let mut bad = Vec::new();
-        for row in batch.read(statements, places, self.locked)? {
+        for row in batch.read(statements, places, self.lookup)? {
             let mut envelopes = vec![None; live.columns.len()];
             let (mut cells, mut bytes) = (0, 0);
             for (n, column) in live.columns.iter().enumerate() {
@@ -184,8 +186,9 @@ impl<'a> Worker<'a> {
                 cells_of.push((cells, bytes));
             }
         }
-        // A cell sealed under a key younger than this keyring does not open either: then the target is not current any more.
-        if !bad.is_empty() && batch.target(statements, walk.target_id())? == TargetState::Superseded {
+        // After the read: a cell that does not open may be under a key younger than this keyring, and then the target is not current. Before
+        // the write: the lock keeps a flip out until commit. No sooner: a transaction that holds an id keeps dead rows from being pruned.
+        if batch.target(statements, walk.target_id())? == TargetState::Superseded {
             return Ok(Attempt::Superseded);
         }
         for (row, column, reason) in &bad {
@@ -211,7 +214,7 @@ impl<'a> Worker<'a> {
     /// whose commit answer was lost is repeated; its cells are then found under the target.
     fn with_retries<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T, StepError>) -> Result<T, StepError> {
         let (mut lock_tries, mut connect_tries) = (0, 0);
-        self.locked = Locked::Wait;
+        self.lookup = self.usual;
         loop {
             let error = match step(self) {
                 Err(StepError::Db(error)) => error,
@@ -222,7 +225,7 @@ impl<'a> Worker<'a> {
                     lock_tries += 1;
                     if lock_tries > PATIENT_TRIES {
                         // Somebody sits on a row: the others need not wait. Settling waits for that transaction's end.
-                        self.locked = Locked::Skip;
+                        self.lookup = Lookup::Unlocked;
                     }
                     std::thread::sleep(jittered(Duration::from_millis(40 * u64::from(lock_tries))));
                 }
