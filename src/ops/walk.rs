@@ -19,8 +19,9 @@ use std::time::Duration;
 
 /// Rows of one chunk: the unit of work lost to nobody and repeated at most once.
 pub const CHUNK_ROWS: i64 = 5000;
-/// Heap blocks of one chunk, where a table is walked by blocks.
-pub const BLOCKS_PER_CHUNK: i64 = 1000;
+/// Heap blocks of one chunk, where a table is walked by blocks. So many that a page is come back to after two batches, not one: the
+/// other workers' transactions have ended by then, and the page can be pruned.
+pub const BLOCKS_PER_CHUNK: i64 = 2000;
 /// Share of a table's rows from which an organization's are walked by blocks.
 pub const HEAP_SHARE: f64 = 0.3;
 
