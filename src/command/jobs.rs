@@ -140,13 +140,13 @@ fn status(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
                 p.organization.to_string(),
                 p.target.as_ref().map_or("-".to_owned(), |(_, v)| v.to_string()),
                 p.state.as_str().to_owned(),
-                format!("{}/{}", grouped(p.rows_visited), grouped(p.rows_estimated)),
+                done(p),
                 grouped(p.cells_moved + p.cells_late),
                 p.dark_seconds().map_or("-".to_owned(), seconds),
             ]
         })
         .collect();
-    text.push_str(&app.ui.table(&["organization", "version", "state", "rows", "cells moved", "dark"], &rows, &[3, 4]));
+    text.push_str(&app.ui.table(&["organization", "version", "state", "done", "moved", "dark"], &rows, &[3, 4]));
     for part in parts.iter().filter(|p| p.problem.is_some()) {
         let (_, problem) = part.problem.clone().expect("filtered");
         text.push_str(&format!("{}: {problem}\n", part.organization));
@@ -161,6 +161,15 @@ fn status(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
     let mut data = job_json(&job);
     data["organizations"] = parts.iter().map(part_json).collect();
     Outcome::done(data, text)
+}
+
+/// Rows visited of those expected, e.g. `67%`. Kept short: ids stay whole at 80 columns.
+fn done(part: &Part) -> String {
+    match (part.state, part.rows_estimated) {
+        (PartState::Moved | PartState::Settled, _) => "100%".to_owned(),
+        (_, 0) => "-".to_owned(),
+        (_, all) => format!("{}%", (100 * part.rows_visited / all).min(99)),
+    }
 }
 
 fn head(job: &Job) -> String {

@@ -111,7 +111,7 @@ impl Census {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         // One finding for each kind, subject and version.
-        let mut by: BTreeMap<(&str, String, Option<KeyVersion>), (Severity, u64, &str, String)> = BTreeMap::new();
+        let mut by: BTreeMap<(&str, String, Option<KeyVersion>), Sum> = BTreeMap::new();
         for ((place, protection), count) in &self.counts {
             let column = format!("{}.{}", place.table, place.column);
             let own = |hint: &dyn Fn(&str) -> String| match &place.organization {
@@ -154,9 +154,9 @@ impl Census {
                 (Protection::Ownerless, _) | (_, None) => column,
                 (_, Some(organization)) => format!("{organization} {column}"),
             };
-            by.entry((code, subject, version)).or_insert((severity, 0, what, hint)).1 += count;
+            by.entry((code, subject, version)).or_insert(Sum { severity, cells: 0, what, hint }).cells += count;
         }
-        for ((code, subject, version), (severity, count, what, hint)) in by {
+        for ((code, subject, version), Sum { severity, cells: count, what, hint }) in by {
             let what = match version {
                 Some(version) => format!(
                     "under version {version}: the application cannot open {}",
@@ -189,6 +189,14 @@ impl Census {
         }
         problems
     }
+}
+
+/// What is said of all cells of one kind, subject and version.
+struct Sum {
+    severity: Severity,
+    cells: u64,
+    what: &'static str,
+    hint: String,
 }
 
 /// `1 cell is`, `2 cells are`.
