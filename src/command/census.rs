@@ -1,6 +1,6 @@
 //! `census`: which key versions really protect how many cells, where.
 
-use super::movement::{self, grouped, seconds, word};
+use super::movement::{self, grouped, seconds};
 use crate::app::{App, Outcome};
 use crate::core::cell::Wishes;
 use crate::core::ids::OrgId;
@@ -136,15 +136,7 @@ impl Args {
                 cell.place.table, cell.place.column, cell.row, cell.reason
             ));
         }
-        for problem in problems {
-            text.push_str(&format!(
-                "{}: {}: {}\n  next: {}\n",
-                word(problem.severity),
-                problem.subject,
-                problem.message,
-                problem.hint
-            ));
-        }
+        text.push_str(&movement::problems_text(problems));
         if problems.is_empty() && census.cells > 0 && census.sample.is_none() {
             text.push_str("Every cell opens under the active version of its organization.\n");
         }

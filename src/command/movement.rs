@@ -252,7 +252,7 @@ fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
 }
 
 /// Each problem with the next command.
-fn problems_text(problems: &[Problem]) -> String {
+pub fn problems_text(problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
         text.push_str(&format!(

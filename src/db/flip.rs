@@ -132,16 +132,6 @@ impl Session {
         Ok(Some(OpenFlip { transaction: t }))
     }
 
-    /// True when this DEK row is in the table: the question after a commit whose answer was lost.
-    pub fn dek_exists(&mut self, map: &DataMap, id: &DekId) -> Result<bool, DbError> {
-        let sql = format!(
-            "SELECT EXISTS (SELECT FROM {} WHERE {}::text = $1)",
-            table(&map.schema, &map.deks.table),
-            ident(&map.deks.id)
-        );
-        Ok(self.client.query_one(&sql, &[&id.as_str()])?.get(0))
-    }
-
     /// Starts an organization's walk toward the row that is active already, with its chunks, in one transaction.
     /// `since` is when that row became the active one, as far as the rows tell.
     pub fn start_walk(
@@ -181,7 +171,8 @@ impl Session {
 }
 
 impl OpenFlip<'_> {
-    /// Commits. An error whose kind is `Unreachable` leaves the outcome unknown: ask `dek_exists`.
+    /// Commits. An error whose kind is `Unreachable` leaves the outcome unknown: the job's part, written in the same
+    /// transaction, tells.
     pub fn commit(self) -> Result<(), DbError> {
         Ok(self.transaction.commit()?)
     }
