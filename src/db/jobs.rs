@@ -293,30 +293,6 @@ impl Session {
         Ok(self.client.execute(sql, &[&id, &organization, &table, &before.as_microsecond()])?)
     }
 
-    /// Makes an organization's quarantine what a census found (table, column, row, reason); `all` says that the list is complete, so that
-    /// cells mended meanwhile are forgotten.
-    pub fn replace_quarantine(
-        &mut self,
-        id: Uuid,
-        organization: &OrgId,
-        cells: &[(&str, &str, &str, &str)],
-        all: bool,
-    ) -> Result<(), DbError> {
-        let mut t = self.client.transaction()?;
-        if all {
-            let sql = "DELETE FROM scrybe_keys.quarantine WHERE job_id = $1 AND organization_id = $2";
-            t.execute(sql, &[&id, &organization.as_str()])?;
-        }
-        let insert = t.prepare(
-            "INSERT INTO scrybe_keys.quarantine (job_id, organization_id, table_name, column_name, row_id, reason)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        )?;
-        for (table, column, row, reason) in cells {
-            t.execute(&insert, &[&id, &organization.as_str(), table, column, row, reason])?;
-        }
-        Ok(t.commit()?)
-    }
-
     /// The database's clock.
     pub fn database_now(&mut self) -> Result<Timestamp, DbError> {
         let row = self.client.query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", &[])?;
