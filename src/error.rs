@@ -294,8 +294,23 @@ impl From<crate::db::catalog::CatalogError> for Failure {
                 "correct the data map, or mark the column `optional: true` where some deployments lack it",
             ),
             E::WrongType { .. } => ("wrong-column-type", "correct the column's kind in the data map"),
-            E::NoKey { .. } => {
-                ("no-primary-key", "name a column with a unique index as the table's id in the data map")
+            E::Generated { .. } => (
+                "generated-column",
+                "map the column it is computed from: PostgreSQL computes it anew when that one is moved",
+            ),
+            E::NoKey { .. } => (
+                "no-primary-key",
+                "name columns that are NOT NULL and together have a valid unique index as the table's id in the data map: `id: id` or `id: [a, b]`",
+            ),
+            E::Partition { .. } => {
+                ("partition-mapped", "name the partitioned table in the data map: its partitions are met by themselves")
+            }
+            E::Foreign { .. } => (
+                "foreign-partition",
+                "detach it, or make it a table of this database: cells in another server cannot be moved with these",
+            ),
+            E::Shared { .. } => {
+                ("shared-table", "leave one of the two out of the data map, or end the inheritance from one of them")
             }
             E::UnknownModel { .. } => {
                 return Failure::usage("unknown-model", message)

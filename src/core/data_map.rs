@@ -34,9 +34,9 @@ pub struct DataMap {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SealedTable {
     pub table: String,
-    /// Primary key column.
-    #[serde(default = "id")]
-    pub id: String,
+    /// Columns that name a row: `id: id`, or `id: [orgId, number]` where only several together are unique.
+    #[serde(default = "id", with = "key_columns")]
+    pub id: Vec<String>,
     pub organization: OrganizationPath,
     pub columns: Vec<SealedColumn>,
     /// May be absent from a deployment without being an error.
@@ -140,11 +140,43 @@ pub enum BadDataMap {
     Control(&'static str),
 }
 
+/// One column as a bare name, several as a list.
+mod key_columns {
+    use serde::de::value::SeqAccessDeserializer;
+    use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+    use serde::{Serialize, Serializer};
+    use std::fmt;
+
+    pub fn serialize<S: Serializer>(columns: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        match columns {
+            [one] => serializer.serialize_str(one),
+            several => several.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Vec<String>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a column or a list of columns")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Vec<String>, E> {
+                Ok(vec![name.to_owned()])
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<String>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list))
+            }
+        }
+        deserializer.deserialize_any(Names)
+    }
+}
+
 fn public() -> String {
     "public".to_owned()
 }
-fn id() -> String {
-    "id".to_owned()
+fn id() -> Vec<String> {
+    vec!["id".to_owned()]
 }
 fn five_minutes() -> u64 {
     300
@@ -204,7 +236,7 @@ impl DataMap {
             ],
             deks: DekTable {
                 table: "EncryptionKey".to_owned(),
-                id: id(),
+                id: "id".to_owned(),
                 organization: "organizationId".to_owned(),
                 wrapped: "encryptedDek".to_owned(),
                 version: "keyVersion".to_owned(),
@@ -214,7 +246,7 @@ impl DataMap {
             },
             organizations: Some(OrganizationTable {
                 table: "Organization".to_owned(),
-                id: id(),
+                id: "id".to_owned(),
                 key_marker: Some("encryptionKeyId".to_owned()),
             }),
             opens: Opens::ActiveOnly,
@@ -237,18 +269,22 @@ impl DataMap {
         let mut tables = BTreeSet::new();
         for table in &self.tables {
             named("table", &table.table)?;
-            named("id", &table.id)?;
+            if table.id.is_empty() {
+                return Err(BadDataMap::Empty("id"));
+            }
             if !tables.insert(&table.table) {
                 return Err(BadDataMap::Twice(table.table.clone()));
             }
             if table.columns.is_empty() {
                 return Err(BadDataMap::NoColumns(table.table.clone()));
             }
-            let mut columns = BTreeSet::from([table.id.as_str()]);
-            for sealed in &table.columns {
-                named("column", &sealed.column)?;
-                if !columns.insert(&sealed.column) {
-                    return Err(BadDataMap::Twice(format!("{}.{}", table.table, sealed.column)));
+            let mut columns = BTreeSet::new();
+            let keys = table.id.iter().map(|name| ("id", name));
+            let sealed = table.columns.iter().map(|sealed| ("column", &sealed.column));
+            for (what, name) in keys.chain(sealed) {
+                named(what, name)?;
+                if !columns.insert(name) {
+                    return Err(BadDataMap::Twice(format!("{}.{name}", table.table)));
                 }
             }
         }
@@ -267,7 +303,6 @@ impl DataMap {
     }
 }
 
-/// Some deployments find a note's organization through its client; said once in `SealedTable::organization`.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,8 +319,27 @@ mod tests {
         assert_eq!(broken(|m| m.tables[1].columns.clear()), BadDataMap::NoColumns("Note".into()));
         assert_eq!(broken(|m| m.tables[1].table = "Call".into()), BadDataMap::Twice("Call".into()));
         assert_eq!(broken(|m| m.tables[2].columns[1].column = "id".into()), BadDataMap::Twice("Call.id".into()));
+        assert_eq!(broken(|m| m.tables[2].id.push("id".into())), BadDataMap::Twice("Call.id".into()));
+        assert_eq!(broken(|m| m.tables[2].id.clear()), BadDataMap::Empty("id"));
+        assert_eq!(broken(|m| m.tables[2].id.push(String::new())), BadDataMap::Empty("id"));
         assert_eq!(broken(|m| m.deks.active.clear()), BadDataMap::Empty("deks"));
         assert_eq!(broken(|m| m.schema = "a\n".into()), BadDataMap::Control("schema"));
+    }
+
+    #[test]
+    fn a_key_is_one_column_or_a_list() {
+        let key = |id: &str| {
+            let text = format!("{{\"table\": \"T\", {id}\"organization\": {{\"column\": \"o\"}}, \"columns\": []}}");
+            serde_json::from_str::<SealedTable>(&text)
+        };
+        assert_eq!(key("").unwrap().id, ["id"]);
+        for id in ["\"id\": \"n\", ", "\"id\": [\"a\", \"b\"], "] {
+            let table = key(id).unwrap();
+            let again: SealedTable = serde_json::from_value(serde_json::to_value(&table).unwrap()).unwrap();
+            assert_eq!(again, table);
+        }
+        assert_eq!(key("\"id\": [\"a\", \"b\"], ").unwrap().id, ["a", "b"]);
+        assert!(key("\"id\": 7, ").unwrap_err().to_string().contains("a column or a list of columns"));
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! What the current role may not do yet, said as the GRANT to run, before anything is changed.
 //!
+//! A right on a partitioned table is one on statements that name it. Cells are read and written leaf by leaf, so it is the leaves' own rights
+//! that are asked for, in whatever schema they lie; the same of inheritance children. Only what is read through its parent needs none.
+//!
 //! Only catalogue functions are asked, so the questions need no privilege themselves. A table that is not there is skipped:
 //! whoever needs it says that it is missing. Owners and superusers have everything and get an empty list.
 
+use super::catalog::TREE;
 use super::{DbError, SCHEMA, Session, ident, table};
 use crate::core::data_map::{DataMap, OrganizationPath};
 use postgres::Row;
@@ -40,7 +44,12 @@ struct Held {
     delete: bool,
     /// UPDATE on at least one column.
     update_somewhere: bool,
+    /// A partition of a table in the same schema: whoever reads that one reads this one too.
+    read_with_root: bool,
 }
+
+/// Schema and table.
+type Name = (String, String);
 
 impl Held {
     fn holds(self, verb: &str) -> bool {
@@ -57,9 +66,11 @@ impl Held {
 struct Asked {
     role: String,
     /// By schema and table, in order.
-    tables: BTreeMap<(String, String), Held>,
-    /// Columns of the application's schema, and whether the role may update them: table, column.
-    columns: BTreeMap<(String, String), bool>,
+    tables: BTreeMap<Name, Held>,
+    /// What holds the rows of each mapped table.
+    heaps: BTreeMap<String, Vec<Name>>,
+    /// Columns of the application's tables, and whether the role may update them.
+    columns: BTreeMap<(Name, String), bool>,
     /// USAGE on the schemas that exist.
     schemas: BTreeMap<String, bool>,
     may_append: bool,
@@ -73,7 +84,7 @@ impl Session {
         if need == Need::Install {
             return self.missing_to_install();
         }
-        let mut asked = self.ask_privileges(&map.schema)?;
+        let mut asked = self.ask_privileges(map)?;
         asked.read(map);
         if need >= Need::Move {
             asked.probe_everything(map);
@@ -106,25 +117,42 @@ impl Session {
         Ok(vec![Grant { sql, why: why.to_owned() }])
     }
 
-    fn ask_privileges(&mut self, schema: &str) -> Result<Asked, DbError> {
-        let both = [schema, SCHEMA];
+    fn ask_privileges(&mut self, map: &DataMap) -> Result<Asked, DbError> {
+        let schema = map.schema.as_str();
         let role: String = self.client.query_one("SELECT current_user::text", &[])?.get(0);
+        let mapped: Vec<&str> = map.tables.iter().map(|t| t.table.as_str()).collect();
+        let mut oids: Vec<u32> = Vec::new();
+        let mut heaps: BTreeMap<String, Vec<Name>> = BTreeMap::new();
+        let under = format!(
+            "{TREE} SELECT r.relname::text, c.oid, n.nspname::text, c.relname::text FROM tree JOIN pg_class r ON r.oid = tree.root \
+             JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind = 'r' AND c.relpersistence <> 't' ORDER BY 1, 3, 4"
+        );
+        for row in self.client.query(&under, &[&schema, &mapped])? {
+            oids.push(row.get(1));
+            heaps.entry(row.get(0)).or_default().push((row.get(2), row.get(3)));
+        }
+        let mut all_schemas: BTreeSet<&str> = heaps.values().flatten().map(|(of, _)| of.as_str()).collect();
+        all_schemas.extend([schema, SCHEMA]);
+        let all_schemas: Vec<&str> = all_schemas.into_iter().collect();
         let tables = self.client.query(
             "SELECT n.nspname::text, c.relname::text, has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'INSERT'), \
-             has_table_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'), has_any_column_privilege(c.oid, 'UPDATE') \
+             has_table_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'), has_any_column_privilege(c.oid, 'UPDATE'), \
+             coalesce(root.relnamespace = c.relnamespace, false) \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p')",
-            &[&both.as_slice()],
+             LEFT JOIN pg_class root ON c.relispartition AND root.oid = pg_partition_root(c.oid) \
+             WHERE n.nspname IN ($1, $2) AND c.relkind IN ('r', 'p') OR c.oid = ANY ($3)",
+            &[&schema, &SCHEMA, &oids],
         )?;
         let columns = self.client.query(
-            "SELECT c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'UPDATE') \
+            "SELECT n.nspname::text, c.relname::text, a.attname::text, has_column_privilege(c.oid, a.attnum, 'UPDATE') \
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
-             WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped",
-            &[&schema],
+             WHERE (n.nspname = $1 AND c.relkind IN ('r', 'p') OR c.oid = ANY ($2)) AND a.attnum > 0 AND NOT a.attisdropped",
+            &[&schema, &oids],
         )?;
         let schemas = self.client.query(
             "SELECT nspname::text, has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = ANY ($1)",
-            &[&both.as_slice()],
+            &[&all_schemas],
         )?;
         let others = self.client.query_one(
             "SELECT pg_has_role('pg_read_all_stats', 'USAGE'), \
@@ -138,11 +166,13 @@ impl Session {
             update: row.get(4),
             delete: row.get(5),
             update_somewhere: row.get(6),
+            read_with_root: row.get(7),
         };
         Ok(Asked {
             role: ident(&role),
             tables: tables.iter().map(|row| ((row.get(0), row.get(1)), held(row))).collect(),
-            columns: columns.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect(),
+            columns: columns.iter().map(|row| (((row.get(0), row.get(1)), row.get(2)), row.get(3))).collect(),
+            heaps,
             schemas: schemas.iter().map(|row| (row.get(0), row.get(1))).collect(),
             sees_sessions: others.get(0),
             may_append: others.get(1),
@@ -164,6 +194,10 @@ impl Asked {
         for name in tables {
             self.table(&map.schema, name, "SELECT", "reading cells and their organization");
         }
+        for (schema, name) in self.heaps_of(map) {
+            self.schema(&schema, "reading cells");
+            self.table(&schema, &name, "SELECT", "reading cells where they lie");
+        }
         self.schema(SCHEMA, "reading the tool's records");
         for name in self.tables_of(SCHEMA) {
             self.table(SCHEMA, &name, "SELECT", "reading the tool's records");
@@ -179,8 +213,10 @@ impl Asked {
 
     fn write_cells(&mut self, map: &DataMap, need: Need) {
         for sealed in &map.tables {
-            for column in &sealed.columns {
-                self.column(&map.schema, &sealed.table, &column.column, "moving cells");
+            for (schema, name) in self.heaps.get(&sealed.table).cloned().unwrap_or_default() {
+                for column in &sealed.columns {
+                    self.column(&schema, &name, &column.column, "moving cells");
+                }
             }
         }
         // FOR SHARE on the target's DEK row asks for UPDATE on at least one column; rotation asks for the whole table anyway.
@@ -220,8 +256,14 @@ impl Asked {
         }
     }
 
+    /// Tables of a schema, but for those that are read with the table they are partitions of.
     fn tables_of(&self, schema: &str) -> Vec<String> {
-        self.tables.keys().filter(|(of, _)| of == schema).map(|(_, name)| name.clone()).collect()
+        let own = self.tables.iter().filter(|((of, _), held)| of == schema && !held.read_with_root);
+        own.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    fn heaps_of(&self, map: &DataMap) -> Vec<Name> {
+        map.tables.iter().filter_map(|sealed| self.heaps.get(&sealed.table)).flatten().cloned().collect()
     }
 
     fn schema(&mut self, schema: &str, why: &str) {
@@ -238,7 +280,8 @@ impl Asked {
     }
 
     fn column(&mut self, schema: &str, name: &str, column: &str, why: &str) {
-        if self.columns.get(&(name.to_owned(), column.to_owned())) == Some(&false) {
+        let name_of = (schema.to_owned(), name.to_owned());
+        if self.columns.get(&(name_of, column.to_owned())) == Some(&false) {
             let sql = format!("GRANT UPDATE ({}) ON {} TO {};", ident(column), table(schema, name), self.role);
             self.lacks(sql, why);
         }

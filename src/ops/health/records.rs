@@ -7,6 +7,7 @@ use crate::core::problem::Severity;
 use crate::db::jobs::PartState;
 use crate::db::{Filter, Need, SchemaState, Session};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What our own records say.
@@ -133,13 +134,13 @@ fn data_map(app: &App, session: &mut Session, findings: &mut Findings) {
             verdict = Verdict::Warning;
             let text = format!(
                 "{} has UPDATE triggers ({}): moving its cells is refused",
-                table.name,
+                table.relation,
                 names(&table.update_triggers)
             );
             findings.problem(
                 Severity::Warning,
                 "update-trigger",
-                &table.name,
+                &table.relation,
                 text,
                 "scrybe-keys rotate --all --reason check --dry-run",
             );
@@ -147,12 +148,12 @@ fn data_map(app: &App, session: &mut Session, findings: &mut Findings) {
         if table.row_security {
             verdict = Verdict::Warning;
             let text =
-                format!("row security hides rows of {} from this role: a census would be incomplete", table.name);
-            findings.problem(Severity::Warning, "row-security", &table.name, text, "use a role with BYPASSRLS");
+                format!("row security hides rows of {} from this role: a census would be incomplete", table.relation);
+            findings.problem(Severity::Warning, "row-security", &table.relation, text, "use a role with BYPASSRLS");
         }
     }
-    let columns: usize = catalog.tables.iter().map(|t| t.columns.len()).sum();
-    let text = format!("{}, {}", count(catalog.tables.len(), "table"), count(columns, "sealed column"));
+    let by_name: BTreeMap<&str, usize> = catalog.tables.iter().map(|t| (t.name.as_str(), t.columns.len())).collect();
+    let text = format!("{}, {}", count(by_name.len(), "table"), count(by_name.values().sum(), "sealed column"));
     findings.check("data map", verdict, text);
 }
 
