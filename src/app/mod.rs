@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::local;
 use crate::ops::kms_guard::{Guarded, Pace};
 use crate::ops::signal::{self, Interrupt, Urgency};
-use crate::ops::{crash, job};
+use crate::ops::{crash, ended};
 use crate::ui::{Terminal, Ui};
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
@@ -36,7 +36,7 @@ pub struct App {
     /// The command line without secrets, for records.
     pub command_line: String,
     kms: OnceLock<Arc<dyn Kms>>,
-    delivery: OnceLock<job::Delivery>,
+    delivery: OnceLock<ended::Delivery>,
 }
 
 /// What a verb hands back. Printed by `run`; nothing else prints an answer.
@@ -78,7 +78,7 @@ impl App {
     }
 
     /// A finished job: marked so once its report has been written, so that a run killed before that reports again.
-    pub fn delivers(&self, delivery: Option<job::Delivery>) {
+    pub fn delivers(&self, delivery: Option<ended::Delivery>) {
         if let Some(delivery) = delivery {
             let _ = self.delivery.set(delivery);
         }
@@ -209,7 +209,7 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
             let exit = ending::finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), result);
             if let Some(delivery) = app.delivery.get().filter(|_| exit != Exit::Internal) {
                 crash::point("before-delivered");
-                if let Err(failure) = job::deliver(&app, *delivery) {
+                if let Err(failure) = ended::deliver(&app, *delivery) {
                     app.ui.warn(&format!(
                         "the job could not be marked as done: {failure}; the same command reports it again"
                     ));

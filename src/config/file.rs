@@ -6,12 +6,14 @@
 use super::{Env, Environment, Flags, Origin, Policy, Provider, Sourced, settings::parsed};
 use crate::core::data_map::DataMap;
 use crate::core::nearest::nearest;
+use crate::core::throttle::Rules;
 use crate::error::Failure;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the file says, each value with its line.
 #[derive(Default)]
@@ -25,6 +27,8 @@ pub(super) struct File {
     pub map: Option<Sourced<DataMap>>,
     pub policy: Option<Sourced<Policy>>,
     pub local_store: Option<Sourced<PathBuf>>,
+    pub throttle: Option<Sourced<Rules>>,
+    pub after_commit: Option<Sourced<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -38,6 +42,8 @@ struct Document {
     data_map: Option<MapChoice>,
     policy: Option<PolicyDocument>,
     local_kms: Option<LocalDocument>,
+    throttle: Option<Rules>,
+    after_commit: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -54,12 +60,14 @@ struct PolicyDocument {
     grace_days: u32,
     max_orgs: Option<u32>,
     workers: usize,
+    lease_seconds: u64,
 }
 
 impl Default for PolicyDocument {
     fn default() -> PolicyDocument {
-        let Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers } = Policy::default();
-        PolicyDocument { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers }
+        let Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers, lease } = Policy::default();
+        let lease_seconds = lease.as_secs();
+        PolicyDocument { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers, lease_seconds }
     }
 }
 
@@ -160,6 +168,11 @@ impl File {
         if let Some(map) = &map {
             map.value.check().map_err(|error| Failure::usage("bad-data-map", format!("{}: {error}", map.origin)))?;
         }
+        let throttle = document.throttle.map(|rules| Sourced::new(rules, at(&["throttle"])));
+        if let Some(rules) = &throttle {
+            let bad = |why| Failure::usage("bad-throttle", format!("{}: throttle.{why}", rules.origin));
+            rules.value.check().map_err(bad)?;
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         Ok(File {
             path: None,
@@ -172,6 +185,8 @@ impl File {
                 .map(|p| Sourced::new(folder.join(p), at(&["database-url-file"]))),
             map,
             policy,
+            throttle,
+            after_commit: document.after_commit.map(|command| Sourced::new(command, at(&["after-commit"]))),
             local_store: document.local_kms.map(|l| Sourced::new(folder.join(l.store), at(&["local-kms", "store"]))),
         })
     }
@@ -182,7 +197,7 @@ fn checked(policy: PolicyDocument, text: &str, path: &Path) -> Result<Sourced<Po
         let line = line_of(text, &["policy", key]);
         Err(Failure::usage("bad-policy", format!("{}:{line}: policy.{key} must be {wanted}", path.display())))
     };
-    let PolicyDocument { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers } = policy;
+    let PolicyDocument { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers, lease_seconds } = policy;
     if dek_max_age_days == 0 {
         return refuse("dek-max-age-days", "at least 1");
     }
@@ -195,7 +210,11 @@ fn checked(policy: PolicyDocument, text: &str, path: &Path) -> Result<Sourced<Po
     if !(1..=64).contains(&workers) {
         return refuse("workers", "from 1 to 64");
     }
-    let policy = Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers };
+    if !(2..=300).contains(&lease_seconds) {
+        return refuse("lease-seconds", "from 2 to 300");
+    }
+    let lease = Duration::from_secs(lease_seconds);
+    let policy = Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs, workers, lease };
     Ok(Sourced::new(policy, Origin::File { path: path.to_owned(), line: line_of(text, &["policy"]) }))
 }
 
@@ -291,6 +310,11 @@ mod tests {
             ),
             ("policy:\n  workers: many\n", "bad-config", "/etc/c.yaml:2: "),
             ("data-map: hospital\n", "bad-config", "/etc/c.yaml:1: "),
+            (
+                "data-map:\n  tables:\n  - table: T\n    id: {a: b}\n",
+                "bad-config",
+                "/etc/c.yaml:4: data-map.tables[0].id: ",
+            ),
         ] {
             let failure = parse(text).err().unwrap();
             assert_eq!(failure.code, code, "{text}");

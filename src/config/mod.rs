@@ -13,6 +13,7 @@ pub use flags::{Color, Flags};
 
 use crate::core::data_map::DataMap;
 use crate::core::database_url::DatabaseUrl;
+use crate::core::throttle::Rules;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -148,6 +149,10 @@ pub struct Settings {
     pub local_store: Option<Sourced<PathBuf>>,
     pub map: Sourced<DataMap>,
     pub policy: Policy,
+    /// What slows moves down, unless the command line says otherwise.
+    pub throttle: Sourced<Rules>,
+    /// Shell command after which the application holds no cached key any more.
+    pub after_commit: Option<Sourced<String>>,
     /// Where the policy was learned.
     pub policy_origin: Origin,
     pub json: bool,
@@ -182,10 +187,19 @@ pub struct Policy {
     pub max_orgs: Option<u32>,
     /// Worker threads of a move.
     pub workers: usize,
+    /// How long a chunk stays a worker's that gives no sign of life.
+    pub lease: Duration,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { dek_max_age_days: 90, cmk_rotation_days: 90, grace_days: 7, max_orgs: None, workers: 2 }
+        Policy {
+            dek_max_age_days: 90,
+            cmk_rotation_days: 90,
+            grace_days: 7,
+            max_orgs: None,
+            workers: 2,
+            lease: Duration::from_secs(20),
+        }
     }
 }

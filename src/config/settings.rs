@@ -4,6 +4,7 @@
 use super::file::File;
 use super::{Env, Environment, Flags, Origin, Policy, ProgressMode, Provider, Settings, Sourced, aws, database};
 use crate::core::data_map::DataMap;
+use crate::core::throttle::Rules;
 use crate::error::Failure;
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ impl Settings {
             local_kek: env.sourced("LOCAL_KEK").map(|kek| Sourced::new(zeroize::Zeroizing::new(kek.value), kek.origin)),
             local_store,
             map,
+            throttle: file.throttle.unwrap_or_else(|| Sourced::default_of(Rules::default())),
+            after_commit: file.after_commit,
             policy: policy.value,
             policy_origin: policy.origin,
             json: flags.json,

@@ -33,6 +33,11 @@ impl Keyring {
         &self.entries
     }
 
+    /// The keys, to make a larger keyring of.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     /// The entry of a DEK row.
     pub fn entry(&self, id: &DekId) -> Option<&Entry> {
         self.entries.iter().find(|e| e.id == *id)

@@ -16,3 +16,4 @@ pub mod nearest;
 pub mod passfile;
 pub mod problem;
 pub mod seal;
+pub mod throttle;

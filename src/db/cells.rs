@@ -9,19 +9,22 @@ use super::{DbError, Session, ident};
 use crate::core::data_map::{ColumnKind, DataMap};
 use crate::core::ids::{DekId, OrgId};
 use crate::db::jobs::ChunkKey;
+use postgres::types::Type;
 use postgres::{Statement, Transaction};
+use std::time::Duration;
 
-/// Which rows of a table: keys (lower, upper], heap blocks [from, to), both open at `None`, or rows by id.
+/// Which rows of a table: keys (lower, upper], heap blocks [from, to) of one file, both open at `None`, or rows by id.
 #[derive(Clone, Debug)]
 pub enum Rows {
     Range { lower: Option<String>, upper: Option<String> },
-    Blocks { from: i64, to: Option<i64> },
+    Blocks { from: i64, to: Option<i64>, file: i64 },
     Ids(Vec<String>),
 }
 
 /// A row of a window: its id, where it lies, and the bytes its sealed columns take.
 #[derive(Clone, Debug)]
 pub struct Place {
+    /// The row's name, as `Key` makes it.
     pub id: String,
     /// Heap block and line, for ordering.
     pub block: i64,
@@ -55,9 +58,11 @@ pub struct Batch<'s> {
 pub enum Lookup {
     /// By heap place, past every index.
     Place,
-    /// Through the key's index. The server prunes a page when an index brings it there, and only then: this is what makes coming back to a
-    /// page cheap (a TID scan never prunes).
+    /// Through the key's index, wherever the row is now.
     Key,
+    /// By reading the heap blocks between the first place and the last. The server prunes a page that is read so, or that an index brings it to;
+    /// one that is looked up by place it does not. This is what makes coming back to a page cheap, and it costs no descent of an index.
+    Blocks,
     /// By place, leaving out rows that somebody else has locked.
     Unlocked,
 }
@@ -82,11 +87,11 @@ impl Session {
         organization: &OrgId,
         rows: i64,
     ) -> Result<(i64, Vec<String>), DbError> {
-        let id = table.id_sql();
+        let (name, columns, order) = (table.key.numbered_name(), table.key.numbered(), table.key.order());
         let sql = format!(
-            "SELECT s.key::text, s.n = s.total AS last, s.total FROM (
-               SELECT {id} AS key, row_number() OVER (ORDER BY {id}) AS n, count(*) OVER () AS total FROM {} WHERE {}
-             ) s WHERE s.n % $2 = 0 OR s.n = s.total ORDER BY s.key",
+            "SELECT {name}, s.n = s.total AS last, s.total FROM (
+               SELECT {columns}, row_number() OVER (ORDER BY {order}) AS n, count(*) OVER () AS total FROM {} WHERE {}
+             ) s WHERE s.n % $2 = 0 OR s.n = s.total ORDER BY s.n",
             table.from(),
             is_organization(table, 1)
         );
@@ -109,25 +114,25 @@ impl Session {
 
     /// Ids, places and sizes of a chunk's rows, in heap order.
     pub fn window(&mut self, table: &LiveTable, organization: &OrgId, rows: &Rows) -> Result<Vec<Place>, DbError> {
-        let id = table.id_sql();
+        let key = &table.key;
         let bytes: Vec<String> =
             table.columns.iter().map(|c| format!("coalesce(pg_column_size(t.{}), 0)", ident(&c.name))).collect();
-        let cast = |n: usize| format!("(${n}::text)::{}", table.id_type);
+        let above = |n: usize| key.compares(">", &format!("(${n}::text)"));
+        let up_to = |n: usize| key.compares("<=", &format!("(${n}::text)"));
         let (condition, parameters): (String, Vec<&(dyn postgres::types::ToSql + Sync)>) = match rows {
-            Rows::Range { lower: Some(l), upper: Some(u) } => {
-                (format!("{id} > {} AND {id} <= {}", cast(2), cast(3)), vec![l, u])
-            }
-            Rows::Range { lower: Some(l), upper: None } => (format!("{id} > {}", cast(2)), vec![l]),
-            Rows::Range { lower: None, upper: Some(u) } => (format!("{id} <= {}", cast(2)), vec![u]),
+            Rows::Range { lower: Some(l), upper: Some(u) } => (format!("{} AND {}", above(2), up_to(3)), vec![l, u]),
+            Rows::Range { lower: Some(l), upper: None } => (above(2), vec![l]),
+            Rows::Range { lower: None, upper: Some(u) } => (up_to(2), vec![u]),
             Rows::Range { lower: None, upper: None } => ("true".to_owned(), vec![]),
-            Rows::Blocks { from, to } => {
+            Rows::Blocks { from, to, .. } => {
                 let to = to.map_or(String::new(), |to| format!(" AND t.ctid < '({to},0)'"));
                 (format!("t.ctid >= '({from},0)'{to}"), vec![])
             }
-            Rows::Ids(ids) => (format!("{id} = ANY (($2::text[])::{}[])", table.id_type), vec![ids]),
+            Rows::Ids(ids) => (key.among("$2::text[]"), vec![ids]),
         };
         let sql = format!(
-            "SELECT {id}::text, t.ctid::text, ({})::bigint FROM {} WHERE {} AND {condition}",
+            "SELECT {}, t.ctid::text, ({})::bigint FROM {} WHERE {} AND {condition}",
+            key.name(),
             bytes.join(" + "),
             table.from(),
             is_organization(table, 1)
@@ -185,11 +190,6 @@ impl Session {
         Ok(self.client.query(&sql, &[])?.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
     }
 
-    /// Short lock waits and, while they last, no wait without end: for sessions that move cells.
-    pub fn limit_lock_waits(&mut self) -> Result<(), DbError> {
-        Ok(self.client.batch_execute("SET lock_timeout = '500ms'")?)
-    }
-
     /// Opens a batch transaction.
     pub fn batch<'s>(&'s mut self, table: &'s LiveTable) -> Result<Batch<'s>, DbError> {
         Ok(Batch { transaction: self.client.transaction()?, table })
@@ -206,16 +206,23 @@ impl Session {
         ))?;
         let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}::text", ident(&c.name))).collect();
         let by_place = format!(
-            "SELECT {id}::text, t.ctid::text, t.xmin::text, {} FROM unnest($1::text[], $2::text[]) AS u(id, place)
-             JOIN {} AS t ON t.ctid = u.place::tid AND {id} = u.id::{}",
+            "SELECT {}, t.ctid::text, t.xmin::text, {} FROM unnest($1::text[], $2::text[]) AS u(id, place)
+             JOIN {} AS t ON t.ctid = u.place::tid AND {}",
+            table.key.name(),
             columns.join(", "),
-            table.sql_name,
-            table.id_type,
-            id = table.id_sql(),
+            table.only(),
+            table.key.is("u.id"),
         );
         let read = self.client.prepare(&by_place)?;
         let read_unlocked = self.client.prepare(&format!("{by_place} FOR NO KEY UPDATE OF t SKIP LOCKED"))?;
         let read_by_key = self.client.prepare(&by_place.replace("t.ctid = u.place::tid AND ", ""))?;
+        // The collation keeps the key's index out of it.
+        let read_blocks = format!(
+            "SELECT {name}, t.ctid::text, t.xmin::text, {} FROM {} AS t WHERE ({name}) COLLATE \"C\" = ANY ($1)",
+            columns.join(", "),
+            table.only(),
+            name = table.key.name(),
+        );
         let sets: Vec<String> = table
             .columns
             .iter()
@@ -237,23 +244,24 @@ impl Session {
         let arrays: Vec<String> = (0..table.columns.len()).map(|n| format!("${}::text[]", n + 4)).collect();
         let write = self.client.prepare(&format!(
             "UPDATE {} AS t SET {} FROM unnest($1::text[], $2::text[], $3::text[], {}) WITH ORDINALITY AS u(id, place, version, {}, n)
-             WHERE t.ctid = u.place::tid AND {} = u.id::{} AND t.xmin = u.version::xid RETURNING u.n",
-            table.sql_name,
+             WHERE t.ctid = u.place::tid AND {} AND t.xmin = u.version::xid RETURNING u.n",
+            table.only(),
             sets.join(", "),
             arrays.join(", "),
             names.join(", "),
-            table.id_sql(),
-            table.id_type
+            table.key.is("u.id")
         ))?;
         let count = self.client.prepare(
-            "UPDATE scrybe_keys.job_chunk SET rows_visited = rows_visited + $4, cells_moved = cells_moved + $5,
-                bytes_moved = bytes_moved + $6, done = $7,
+            "WITH wrote AS (INSERT INTO scrybe_keys.job_write (job_id, xid) SELECT $1, pg_current_xact_id()::xid WHERE $5::bigint > 0)
+             UPDATE scrybe_keys.job_chunk SET rows_visited = rows_visited + $4, cells_moved = cells_moved + $5,
+                bytes_moved = bytes_moved + $6, done = $7, rows_skipped = rows_skipped + $9,
+                lease_until = clock_timestamp() + make_interval(secs => $10),
                 dark_cell_seconds = dark_cell_seconds + $5 * coalesce((SELECT extract(epoch FROM clock_timestamp() - o.flipped_at)::float8
                     FROM scrybe_keys.job_organization o WHERE o.job_id = job_chunk.job_id AND o.organization_id = job_chunk.organization_id
                       AND o.flipped_at IS NOT NULL AND NOT job_chunk.late), 0)
-             WHERE job_id = $1 AND organization_id = $2 AND chunk = $3",
+             WHERE job_id = $1 AND organization_id = $2 AND chunk = $3 AND fence = $8",
         )?;
-        Ok(BatchStatements { target, read, read_unlocked, read_by_key, write, count })
+        Ok(BatchStatements { target, read, read_unlocked, read_by_key, read_blocks, write, count })
     }
 }
 
@@ -263,6 +271,8 @@ pub struct BatchStatements {
     read: Statement,
     read_unlocked: Statement,
     read_by_key: Statement,
+    /// SQL to which the blocks are added.
+    read_blocks: String,
     write: Statement,
     count: Statement,
 }
@@ -273,8 +283,17 @@ pub struct BatchCount {
     pub rows: i64,
     pub cells: i64,
     pub bytes: i64,
+    /// Rows stepped over because somebody had locked them.
+    pub skipped: i64,
     /// The chunk's last batch.
     pub done: bool,
+}
+
+impl<'s> Batch<'s> {
+    /// A batch inside somebody's transaction: a savepoint.
+    pub(super) fn inside(transaction: &'s mut Transaction<'_>, table: &'s LiveTable) -> Result<Batch<'s>, DbError> {
+        Ok(Batch { transaction: transaction.transaction()?, table })
+    }
 }
 
 impl Batch<'_> {
@@ -299,18 +318,36 @@ impl Batch<'_> {
             Lookup::Place => &statements.read,
             Lookup::Key => &statements.read_by_key,
             Lookup::Unlocked => &statements.read_unlocked,
+            Lookup::Blocks => return self.read_blocks(statements, places, &ids),
         };
         let rows = self.transaction.query(statement, &[&ids, &tids])?;
+        Ok(self.rows_read(rows))
+    }
+
+    /// Planned anew each time: only then the server hashes the names it looks for.
+    fn read_blocks(
+        &mut self,
+        statements: &BatchStatements,
+        places: &[&Place],
+        ids: &[&str],
+    ) -> Result<Vec<ReadRow>, DbError> {
+        let blocks = || places.iter().map(|place| place.block);
+        let (Some(first), Some(last)) = (blocks().min(), blocks().max()) else { return Ok(Vec::new()) };
+        let sql = format!("{} AND t.ctid >= '({first},0)' AND t.ctid < '({},0)'", statements.read_blocks, last + 1);
+        let rows = self.transaction.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)])?;
+        Ok(self.rows_read(rows))
+    }
+
+    fn rows_read(&self, rows: Vec<postgres::Row>) -> Vec<ReadRow> {
         let columns = self.table.columns.len();
-        Ok(rows
-            .into_iter()
+        rows.into_iter()
             .map(|row| ReadRow {
                 id: row.get(0),
                 ctid: row.get(1),
                 xmin: row.get(2),
                 values: (0..columns).map(|n| row.get(n + 3)).collect(),
             })
-            .collect())
+            .collect()
     }
 
     /// Writes envelopes by id and `xmin`; returns the positions in `rows` that were written. The others were changed by somebody else.
@@ -326,24 +363,49 @@ impl Batch<'_> {
         Ok(written.iter().map(|row| row.get::<_, i64>(0) as usize - 1).collect())
     }
 
-    /// Names a cell that does not open. The same cell is named once per job.
-    pub fn quarantine(&mut self, key: &ChunkKey, column: &str, row: &str, reason: &str) -> Result<(), DbError> {
+    /// Names a cell that does not open, or (`refused`) whose new value the database does not take. The same cell is named once per job.
+    pub fn quarantine(
+        &mut self,
+        key: &ChunkKey,
+        column: &str,
+        row: &str,
+        reason: &str,
+        refused: bool,
+    ) -> Result<(), DbError> {
         self.transaction.execute(
-            "INSERT INTO scrybe_keys.quarantine (job_id, organization_id, table_name, column_name, row_id, reason)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (job_id, table_name, column_name, row_id)
-             DO UPDATE SET reason = excluded.reason, found_at = clock_timestamp()",
-            &[&key.job, &key.organization.as_str(), &self.table.name, &column, &row, &reason],
+            "INSERT INTO scrybe_keys.quarantine (job_id, organization_id, table_name, column_name, row_id, reason, refused)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, table_name, column_name, row_id)
+             DO UPDATE SET reason = excluded.reason, refused = excluded.refused, found_at = clock_timestamp()",
+            &[&key.job, &key.organization.as_str(), &self.table.name, &column, &row, &reason, &refused],
         )?;
         Ok(())
     }
 
-    /// Adds to the chunk's counters.
-    pub fn count(&mut self, statements: &BatchStatements, key: &ChunkKey, count: BatchCount) -> Result<(), DbError> {
-        self.transaction.execute(
+    /// Adds to the chunk's counters, holds it for `lease` more, and notes this transaction as one that wrote. False when the chunk was
+    /// claimed by somebody else meanwhile: the batch must not be committed.
+    pub fn count(
+        &mut self,
+        statements: &BatchStatements,
+        key: &ChunkKey,
+        count: BatchCount,
+        lease: Duration,
+    ) -> Result<bool, DbError> {
+        let counted = self.transaction.execute(
             &statements.count,
-            &[&key.job, &key.organization.as_str(), &key.chunk, &count.rows, &count.cells, &count.bytes, &count.done],
+            &[
+                &key.job,
+                &key.organization.as_str(),
+                &key.chunk,
+                &count.rows,
+                &count.cells,
+                &count.bytes,
+                &count.done,
+                &key.fence,
+                &count.skipped,
+                &lease.as_secs_f64(),
+            ],
         )?;
-        Ok(())
+        Ok(counted == 1)
     }
 
     /// Makes the batch durable.

@@ -2,10 +2,10 @@
 //!
 //! One exported REPEATABLE READ snapshot is shared by all workers; index access is switched off (an index with collation damage
 //! hides rows), `row_security = off` turns a hidden row into an error, and the organization is found by LEFT JOIN so that a row without
-//! one is still seen. Units are block ranges (PostgreSQL 14 and later), whole tables elsewhere and where a join or partition forbids them.
+//! one is still seen. Units are block ranges (PostgreSQL 14 and later), whole tables elsewhere.
 
 use super::catalog::{Catalog, LiveTable};
-use super::{DbError, Session, ident, table};
+use super::{DbError, Session, ident};
 use crate::core::ids::OrgId;
 use postgres::{Portal, Transaction};
 
@@ -13,6 +13,8 @@ use postgres::{Portal, Transaction};
 pub struct Snapshot<'s> {
     transaction: Transaction<'s>,
     pub name: String,
+    /// The oldest transaction that was open when it was taken, as a full id.
+    pub basis: i64,
 }
 
 /// A reader under a shared snapshot.
@@ -20,9 +22,10 @@ pub struct CensusReader<'s> {
     transaction: Transaction<'s>,
 }
 
-/// A piece of a table: heap blocks [from, to), open at `None`.
+/// A piece of a heap: blocks [from, to), open at `None`.
 #[derive(Clone, Debug)]
 pub struct Unit {
+    /// Position in the catalog.
     pub table: usize,
     pub blocks: Option<(i64, Option<i64>)>,
 }
@@ -34,10 +37,31 @@ pub struct CensusFilter {
     pub organizations: Vec<OrgId>,
     /// Percent of blocks, sampled by the server.
     pub sample: Option<f64>,
+    /// Only row versions that something else wrote lately.
+    pub changed: Option<Changed>,
+}
+
+/// Row versions written by transactions that are not older than `basis`, but for those in which batches of `job` wrote.
+///
+/// The test is by age, modulo 2^32 as PostgreSQL counts: a version that is really younger always passes it, whatever froze or was renumbered.
+/// An old one may pass it too, and is then read for nothing. Subtransactions are younger than the transaction they belong to, so theirs pass.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// A full transaction id: all older transactions had ended when it was read.
+    pub basis: i64,
+    pub job: uuid::Uuid,
+}
+
+impl Changed {
+    /// The basis as row versions carry it.
+    fn xid(&self) -> String {
+        (self.basis as u64 & 0xffff_ffff).to_string()
+    }
 }
 
 /// A row as the census reads it.
 pub struct CensusRow {
+    /// The row's name, as `Key` makes it.
     pub id: String,
     pub organization: Option<String>,
     /// In the table's column order; cast to text.
@@ -50,7 +74,10 @@ pub struct Cursor {
     columns: usize,
 }
 
+/// Heap blocks of a unit at most, and stored bytes about: large values make short units, so that every worker has something to do.
 const BLOCKS_PER_UNIT: i64 = 4096;
+const FEWEST_BLOCKS: i64 = 64;
+const BYTES_PER_UNIT: i64 = 32 << 20;
 
 const PAST_INDEXES: &str = "SET LOCAL row_security = off; SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off;
     SET LOCAL enable_bitmapscan = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -59,13 +86,15 @@ const PAST_INDEXES: &str = "SET LOCAL row_security = off; SET LOCAL enable_index
 pub fn units(catalog: &Catalog, tid_ranges: bool) -> Vec<Unit> {
     let mut units = Vec::new();
     for (at, live) in catalog.tables.iter().enumerate() {
-        if !tid_ranges || live.joins() || live.blocks <= BLOCKS_PER_UNIT {
+        let bytes_per_block = (live.bytes / live.blocks.max(1)).max(1);
+        let per_unit = (BYTES_PER_UNIT / bytes_per_block).clamp(FEWEST_BLOCKS, BLOCKS_PER_UNIT);
+        if !tid_ranges || live.blocks <= per_unit {
             units.push(Unit { table: at, blocks: None });
             continue;
         }
         let mut from = 0;
         while from < live.blocks {
-            let to = from + BLOCKS_PER_UNIT;
+            let to = from + per_unit;
             units.push(Unit { table: at, blocks: Some((from, (to < live.blocks).then_some(to))) });
             from = to;
         }
@@ -83,8 +112,9 @@ impl Session {
             .read_only(true)
             .start()?;
         transaction.batch_execute(PAST_INDEXES)?;
-        let name = transaction.query_one("SELECT pg_export_snapshot()", &[])?.get(0);
-        Ok(Snapshot { transaction, name })
+        let row = transaction
+            .query_one("SELECT pg_export_snapshot(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint", &[])?;
+        Ok(Snapshot { name: row.get(0), basis: row.get(1), transaction })
     }
 
     /// Joins a snapshot exported by another session; without one (a replica exports none) takes its own.
@@ -106,6 +136,11 @@ impl Session {
     /// True where `ctid` ranges are scanned as ranges.
     pub fn scans_tid_ranges(&mut self) -> Result<bool, DbError> {
         Ok(self.client.query_one("SELECT current_setting('server_version_num')::int >= 140000", &[])?.get(0))
+    }
+
+    /// The oldest transaction that is open now, as a full id: every older one has ended.
+    pub fn oldest_open_transaction(&mut self) -> Result<i64, DbError> {
+        Ok(self.client.query_one("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint", &[])?.get(0))
     }
 
     /// Client sessions of this database whose transactions are open now, but ours: who could still write under an old key.
@@ -140,18 +175,12 @@ impl Snapshot<'_> {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<(String, String, i64)>, DbError> {
         let mut found = Vec::new();
-        let mut by_table: Vec<(&str, Vec<&str>)> = Vec::new();
-        for (name, column) in &catalog.unmapped {
-            match by_table.last_mut() {
-                Some((last, columns)) if *last == name.as_str() => columns.push(column),
-                _ => by_table.push((name, vec![column])),
-            }
-        }
-        for (name, columns) in by_table {
+        for table in &catalog.unmapped {
             if stop() {
                 break;
             }
-            let counts: Vec<String> = columns
+            let counts: Vec<String> = table
+                .columns
                 .iter()
                 .map(|c| {
                     format!(
@@ -160,13 +189,12 @@ impl Snapshot<'_> {
                     )
                 })
                 .collect();
-            let sql =
-                format!("SELECT {} FROM {}{}", counts.join(", "), table(&catalog.schema, name), tablesample(sample));
+            let sql = format!("SELECT {} FROM {}{}", counts.join(", "), table.sql_from, tablesample(sample));
             let row = self.transaction.query_one(&sql, &[])?;
-            for (n, column) in columns.iter().enumerate() {
+            for (n, column) in table.columns.iter().enumerate() {
                 let rows: i64 = row.get(n);
                 if rows > 0 {
-                    found.push((name.to_owned(), (*column).to_owned(), rows));
+                    found.push((table.name.clone(), column.clone(), rows));
                 }
             }
         }
@@ -191,29 +219,38 @@ impl CensusReader<'_> {
             }
         }
         let organizations: Vec<&str> = filter.organizations.iter().map(OrgId::as_str).collect();
+        let xid = filter.changed.as_ref().map(Changed::xid);
+        let mut parameters: Vec<&(dyn postgres::types::ToSql + Sync)> = Vec::new();
         let path = &live.organization;
         let everyone = organizations.is_empty();
         if !everyone {
+            parameters.push(&organizations);
             conditions
                 .push(format!("({0} = ANY (($1::text[])::{1}[]) OR {0} IS NULL)", path.expression, path.type_name));
+        }
+        if let (Some(changed), Some(xid)) = (&filter.changed, &xid) {
+            let at = parameters.len();
+            parameters.extend([xid as &(dyn postgres::types::ToSql + Sync), &changed.job]);
+            conditions.push(format!(
+                "age(t.xmin) <= age((${}::text)::xid)
+                 AND NOT EXISTS (SELECT FROM scrybe_keys.job_write w WHERE w.job_id = ${} AND w.xid = t.xmin)",
+                at + 1,
+                at + 2
+            ));
         }
         let condition =
             if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
         let sql = format!(
-            "SELECT {}::text, {}::text, {} FROM {} AS t{}{}{condition}",
-            live.id_sql(),
+            "SELECT {}, {}::text, {} FROM {} AS t{}{}{condition}",
+            live.key.name(),
             path.expression,
             columns.join(", "),
-            live.sql_name,
+            live.only(),
             tablesample(filter.sample),
             path.join,
         );
         let statement = self.transaction.prepare(&sql)?;
-        let portal = if everyone {
-            self.transaction.bind(&statement, &[])?
-        } else {
-            self.transaction.bind(&statement, &[&organizations])?
-        };
+        let portal = self.transaction.bind(&statement, &parameters)?;
         Ok(Cursor { portal, columns: live.columns.len() })
     }
 

@@ -147,6 +147,11 @@ impl Session {
         })
     }
 
+    /// True when the server answers on this connection within a second.
+    pub fn is_alive(&mut self) -> bool {
+        self.client.is_valid(Duration::from_secs(1)).is_ok()
+    }
+
     /// A handle that cancels whatever statement this session is running.
     pub fn cancel_token(&self) -> Cancel {
         Cancel { token: self.client.cancel_token(), tls: self.tls.clone() }

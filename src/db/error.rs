@@ -41,6 +41,14 @@ pub struct DbError {
     pub message: String,
 }
 
+impl DbError {
+    /// True when the server said no to a row's new value: a constraint, a limit, a trigger.
+    pub fn refuses_a_row(&self) -> bool {
+        let classes = ["22", "23", "54", "P0"];
+        self.sqlstate.as_deref().is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
+    }
+}
+
 impl fmt::Display for DbError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -4,7 +4,8 @@
 //! rotates too). Under them the rows are read again and must be those the plan saw. New key, old keys, the organization's
 //! marker, the tool's metadata, the job's part and its chunks commit together or not at all; no KMS call happens inside.
 
-use super::cells::Rows;
+use super::catalog::LiveTable;
+use super::cells::{Batch, Rows};
 use super::deks::{DekRow, dek_rows_in};
 use super::{DbError, DbErrorKind, Session, ident, table};
 use crate::core::data_map::DataMap;
@@ -12,7 +13,7 @@ use crate::core::ids::{DekId, KeyVersion, OrgId};
 use postgres::Transaction;
 use uuid::Uuid;
 
-/// A walk's chunk before it has a number: table and key range.
+/// A walk's chunk before it has a number: relation, and which of its rows.
 pub type PlannedChunk = (String, Rows);
 
 /// What becomes active.
@@ -39,6 +40,8 @@ pub struct Flip<'a> {
     pub job: Uuid,
     pub run_id: Uuid,
     pub chunks: &'a [PlannedChunk],
+    /// Oldest transaction that was open before the chunks were cut.
+    pub walk_basis: i64,
 }
 
 /// A flip in progress; dropped without `commit` it never happened.
@@ -102,7 +105,7 @@ impl Session {
                 (id, version)
             }
         };
-        add_chunks(&mut t, flip.job, flip.organization, flip.chunks)?;
+        add_chunks(&mut t, flip.job, flip.organization, flip.chunks, 0)?;
         t.execute(
             &format!(
                 "UPDATE {deks} SET {active} = false, {} = {} WHERE {}::text = $1 AND {}::text <> $2 AND {active}",
@@ -126,8 +129,8 @@ impl Session {
         let previous = flip.expected.iter().find(|r| r.active);
         t.execute(
             "UPDATE scrybe_keys.job_organization SET state = 'moving', target_dek = $3, target_version = $4, previous_dek = $5,
-                previous_version = $6, flipped = true, flipped_at = clock_timestamp() WHERE job_id = $1 AND organization_id = $2",
-            &[&flip.job, &org, &target.as_str(), &version.0, &previous.map(|p| p.id.as_str()), &previous.map(|p| p.version.0)],
+                previous_version = $6, flipped = true, flipped_at = clock_timestamp(), walk_basis = $7 WHERE job_id = $1 AND organization_id = $2",
+            &[&flip.job, &org, &target.as_str(), &version.0, &previous.map(|p| p.id.as_str()), &previous.map(|p| p.version.0), &flip.walk_basis],
         )?;
         Ok(Some(OpenFlip { transaction: t }))
     }
@@ -141,15 +144,17 @@ impl Session {
         target: &DekRow,
         chunks: &[PlannedChunk],
         since: Option<jiff::Timestamp>,
+        walk_basis: Option<i64>,
     ) -> Result<(), DbError> {
         let mut t = self.client.transaction()?;
         let since = since.map(|at| at.as_microsecond());
         t.execute(
             "UPDATE scrybe_keys.job_organization SET state = 'moving', target_dek = $3, target_version = $4, flipped = false,
-                flipped_at = least(clock_timestamp(), to_timestamp($5::bigint / 1000000.0)) WHERE job_id = $1 AND organization_id = $2",
-            &[&job, &organization.as_str(), &target.id.as_str(), &target.version.0, &since],
+                flipped_at = least(clock_timestamp(), to_timestamp($5::bigint / 1000000.0)), walk_basis = $6
+             WHERE job_id = $1 AND organization_id = $2",
+            &[&job, &organization.as_str(), &target.id.as_str(), &target.version.0, &since, &walk_basis],
         )?;
-        add_chunks(&mut t, job, organization, chunks)?;
+        add_chunks(&mut t, job, organization, chunks, 0)?;
         Ok(t.commit()?)
     }
 
@@ -171,6 +176,27 @@ impl Session {
 }
 
 impl OpenFlip<'_> {
+    /// Opens a batch inside the flip, under a savepoint of its own.
+    pub fn batch<'b>(&'b mut self, table: &'b LiveTable) -> Result<Batch<'b>, DbError> {
+        self.transaction.batch_execute("SET LOCAL lock_timeout = '500ms'")?;
+        Batch::inside(&mut self.transaction, table)
+    }
+
+    /// Says that all cells were moved inside the flip: none of them was ever dark.
+    pub fn moved(&mut self, job: Uuid, organization: &OrgId) -> Result<(), DbError> {
+        let id = organization.as_str();
+        self.transaction.execute(
+            "UPDATE scrybe_keys.job_organization SET state = 'moved', flipped_at = moment.now, moved_at = moment.now
+             FROM (SELECT clock_timestamp() AS now OFFSET 0) moment WHERE job_id = $1 AND organization_id = $2",
+            &[&job, &id],
+        )?;
+        self.transaction.execute(
+            "UPDATE scrybe_keys.job_chunk SET dark_cell_seconds = 0, done = true WHERE job_id = $1 AND organization_id = $2",
+            &[&job, &id],
+        )?;
+        Ok(())
+    }
+
     /// Commits. An error whose kind is `Unreachable` leaves the outcome unknown: the job's part, written in the same
     /// transaction, tells.
     pub fn commit(self) -> Result<(), DbError> {
@@ -178,28 +204,41 @@ impl OpenFlip<'_> {
     }
 }
 
-fn add_chunks(
+/// Numbers chunks from `first` on and writes them.
+pub(super) fn add_chunks(
     t: &mut Transaction<'_>,
     job: Uuid,
     organization: &OrgId,
     chunks: &[PlannedChunk],
+    first: i32,
 ) -> Result<(), DbError> {
     let insert = t.prepare(
         "INSERT INTO scrybe_keys.job_chunk
-            (job_id, organization_id, chunk, table_name, lower_key, upper_key, by_block, from_block, to_block)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            (job_id, organization_id, chunk, table_name, lower_key, upper_key, by_block, from_block, to_block, file)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )?;
     for (number, (table, rows)) in chunks.iter().enumerate() {
         let (lower, upper, blocks) = match rows {
             Rows::Range { lower, upper } => (lower.as_deref(), upper.as_deref(), None),
-            Rows::Blocks { from, to } => (None, None, Some((*from, *to))),
+            Rows::Blocks { from, to, file } => (None, None, Some((*from, *to, *file))),
             // Only settling walks by id, in chunks of its own.
             Rows::Ids(_) => continue,
         };
-        let (from, to) = (blocks.map(|b| b.0), blocks.and_then(|b| b.1));
+        let (from, to, file) = (blocks.map(|b| b.0), blocks.and_then(|b| b.1), blocks.map(|b| b.2));
         t.execute(
             &insert,
-            &[&job, &organization.as_str(), &(number as i32), table, &lower, &upper, &blocks.is_some(), &from, &to],
+            &[
+                &job,
+                &organization.as_str(),
+                &(first + number as i32),
+                table,
+                &lower,
+                &upper,
+                &blocks.is_some(),
+                &from,
+                &to,
+                &file,
+            ],
         )?;
     }
     Ok(())
@@ -227,7 +266,7 @@ fn column_types(t: &mut Transaction<'_>, map: &DataMap) -> Result<DekTypes, DbEr
     let d = &map.deks;
     let mut of = |column: &str| -> Result<String, DbError> {
         let row = t.query_opt(
-            "SELECT format_type(a.atttypid, NULL) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+            "SELECT format_type(a.atttypid, -1) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3",
             &[&map.schema, &d.table, &column],
         )?;

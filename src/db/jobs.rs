@@ -6,6 +6,7 @@ pub use super::parts::{Part, PartState};
 use super::{DbError, Session};
 use crate::core::ids::OrgId;
 use jiff::Timestamp;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What kind of job.
@@ -47,6 +48,10 @@ pub struct Job {
     pub reason: String,
     pub actor: String,
     pub cancel_asked: bool,
+    /// no, between (before the next organization), now.
+    pub pause: String,
+    /// Speed set from another terminal, as JSON.
+    pub tuning: String,
     pub created_at: Timestamp,
     pub touched_at: Timestamp,
     pub ended_at: Option<Timestamp>,
@@ -63,14 +68,26 @@ pub struct ChunkKey {
     pub job: Uuid,
     pub organization: OrgId,
     pub chunk: i32,
+    /// What the chunk was claimed with.
+    pub fence: i64,
 }
 
 /// A piece of the walk.
 #[derive(Clone, Debug)]
 pub struct Chunk {
     pub key: ChunkKey,
+    /// `LiveTable::relation`.
     pub table: String,
     pub rows: Rows,
+}
+
+/// Whose a chunk of named rows is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Counted as moved late.
+    Settling,
+    /// This process's part of the walk.
+    Walk(Uuid, Duration),
 }
 
 /// What a new job is.
@@ -82,6 +99,8 @@ pub struct NewJob<'a> {
     pub reason: &'a str,
     pub run_id: Uuid,
     pub actor: &'a str,
+    /// The name under which it is done once.
+    pub once: Option<&'a str>,
     pub organizations: &'a [(OrgId, i64)],
 }
 
@@ -93,6 +112,8 @@ pub struct Quarantined {
     pub column: String,
     pub row: String,
     pub reason: String,
+    /// It opens, but the database refused its new value.
+    pub refused: bool,
     pub found_at: Timestamp,
 }
 
@@ -107,7 +128,7 @@ const JOB: &str = "SELECT job_id, kind, state, scope, options, reason, actor, ca
     (extract(epoch FROM ended_at) * 1000000)::bigint, runner, stop_reason, census,
     EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND l.classid = hashtext('scrybe_keys.job')::oid AND l.objid = hashtext(job_id::text)::oid)
+        AND l.classid = hashtext('scrybe_keys.job')::oid AND l.objid = hashtext(job_id::text)::oid), pause, tuning
     FROM scrybe_keys.job";
 
 fn job(row: &postgres::Row) -> Job {
@@ -127,6 +148,8 @@ fn job(row: &postgres::Row) -> Job {
         stop_reason: row.get(12),
         census: row.get(13),
         alive: row.get(14),
+        pause: row.get(15),
+        tuning: row.get(16),
     }
 }
 
@@ -140,6 +163,11 @@ impl Session {
     /// A job by id.
     pub fn job(&mut self, id: Uuid) -> Result<Option<Job>, DbError> {
         Ok(self.client.query_opt(&format!("{JOB} WHERE job_id = $1"), &[&id])?.as_ref().map(job))
+    }
+
+    /// The job that was begun under a name to be done once.
+    pub fn job_once(&mut self, once: &str) -> Result<Option<Job>, DbError> {
+        Ok(self.client.query_opt(&format!("{JOB} WHERE once = $1"), &[&once])?.as_ref().map(job))
     }
 
     /// Jobs, newest first; `limit` at most.
@@ -163,9 +191,9 @@ impl Session {
     pub fn create_job(&mut self, new: &NewJob<'_>) -> Result<(), DbError> {
         let mut transaction = self.client.transaction()?;
         transaction.execute(
-            "INSERT INTO scrybe_keys.job (job_id, kind, state, scope, options, reason, run_id, actor)
-             VALUES ($1, $2, 'running', $3, $4, $5, $6, $7)",
-            &[&new.id, &new.kind.as_str(), &new.scope, &new.options, &new.reason, &new.run_id, &new.actor],
+            "INSERT INTO scrybe_keys.job (job_id, kind, state, scope, options, reason, run_id, actor, once)
+             VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8)",
+            &[&new.id, &new.kind.as_str(), &new.scope, &new.options, &new.reason, &new.run_id, &new.actor, &new.once],
         )?;
         let insert = transaction.prepare(
             "INSERT INTO scrybe_keys.job_organization (job_id, organization_id, ordinal, state, rows_estimated)
@@ -190,9 +218,30 @@ impl Session {
         Ok(got)
     }
 
-    /// Says that the job is being worked on and returns whether somebody asked to cancel it.
-    pub fn touch_job(&mut self, id: Uuid) -> Result<bool, DbError> {
-        let sql = "UPDATE scrybe_keys.job SET touched_at = clock_timestamp() WHERE job_id = $1 RETURNING cancel_asked";
+    /// Takes the job's lock again after the session that held it was lost. False when somebody else holds it, or has run or ended the job in
+    /// between: what this process knows of the job is not true any more.
+    pub fn lock_job_again(&mut self, id: Uuid, runner: &str) -> Result<bool, DbError> {
+        let lock = "SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))";
+        if !self.client.query_one(lock, &[&LOCK_CLASS, &id.to_string()])?.get::<_, bool>(0) {
+            return Ok(false);
+        }
+        let still = self.still_running(id, runner)?;
+        if !still {
+            let unlock = "SELECT pg_advisory_unlock(hashtext($1), hashtext($2))";
+            self.client.execute(unlock, &[&LOCK_CLASS, &id.to_string()])?;
+        }
+        Ok(still)
+    }
+
+    /// Says that `runner` runs the job. False when somebody else does, or it has ended.
+    pub fn still_running(&mut self, id: Uuid, runner: &str) -> Result<bool, DbError> {
+        let sql = "UPDATE scrybe_keys.job SET touched_at = clock_timestamp() WHERE job_id = $1 AND runner = $2 AND state = 'running'";
+        Ok(self.client.execute(sql, &[&id, &runner])? == 1)
+    }
+
+    /// True when somebody asked to cancel the job.
+    pub fn cancel_asked(&mut self, id: Uuid) -> Result<bool, DbError> {
+        let sql = "SELECT cancel_asked FROM scrybe_keys.job WHERE job_id = $1";
         Ok(self.client.query_opt(sql, &[&id])?.is_some_and(|row| row.get(0)))
     }
 
@@ -203,6 +252,15 @@ impl Session {
                 ended_at = CASE WHEN $2 = 'running' THEN NULL ELSE clock_timestamp() END WHERE job_id = $1",
             &[&id, &state, &stop_reason],
         )?;
+        if state != "running" {
+            self.client.execute("DELETE FROM scrybe_keys.job_write WHERE job_id = $1", &[&id])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what the job was asked for.
+    pub fn keep_options(&mut self, id: Uuid, options: &str) -> Result<(), DbError> {
+        self.client.execute("UPDATE scrybe_keys.job SET options = $2 WHERE job_id = $1", &[&id, &options])?;
         Ok(())
     }
 
@@ -212,49 +270,46 @@ impl Session {
         Ok(())
     }
 
+    /// Asks whoever works on a job to hold (`between` organizations or `now`) or, with `no`, to go on.
+    pub fn ask_pause(&mut self, id: Uuid, pause: &str) -> Result<(), DbError> {
+        self.client.execute("UPDATE scrybe_keys.job SET pause = $2 WHERE job_id = $1", &[&id, &pause])?;
+        Ok(())
+    }
+
+    /// Changes the speed of whoever works on a job.
+    pub fn ask_tuning(&mut self, id: Uuid, tuning: &str) -> Result<(), DbError> {
+        self.client.execute("UPDATE scrybe_keys.job SET tuning = $2 WHERE job_id = $1", &[&id, &tuning])?;
+        Ok(())
+    }
+
     /// Asks whoever works on a job to stop after its batch and leave it.
     pub fn ask_cancel(&mut self, id: Uuid) -> Result<(), DbError> {
         self.client.execute("UPDATE scrybe_keys.job SET cancel_asked = true WHERE job_id = $1", &[&id])?;
         Ok(())
     }
 
-    /// Chunks of an organization that are not done.
-    pub fn open_chunks(&mut self, id: Uuid, organization: &OrgId) -> Result<Vec<Chunk>, DbError> {
-        let rows = self.client.query(
-            "SELECT chunk, table_name, lower_key, upper_key, by_block, from_block, to_block FROM scrybe_keys.job_chunk
-             WHERE job_id = $1 AND organization_id = $2 AND NOT done AND NOT late ORDER BY chunk",
-            &[&id, &organization.as_str()],
-        )?;
-        Ok(rows
-            .iter()
-            .map(|row| Chunk {
-                key: ChunkKey { job: id, organization: organization.clone(), chunk: row.get(0) },
-                table: row.get(1),
-                rows: if row.get(4) {
-                    Rows::Blocks { from: row.get::<_, Option<i64>>(5).unwrap_or(0), to: row.get(6) }
-                } else {
-                    Rows::Range { lower: row.get(2), upper: row.get(3) }
-                },
-            })
-            .collect())
-    }
-
-    /// Adds a chunk to count what settling moves.
-    pub fn add_late_chunk(
+    /// Adds a chunk of rows that only this process knows. `late` when settling moves it; else it is leased, and who takes
+    /// it over walks the whole table.
+    pub fn add_own_chunk(
         &mut self,
         id: Uuid,
         organization: &OrgId,
         table: &str,
         rows: Rows,
+        owner: Owner,
     ) -> Result<Chunk, DbError> {
+        let (process, lease) = match owner {
+            Owner::Settling => (None, 0.0),
+            Owner::Walk(process, lease) => (Some(process), lease.as_secs_f64()),
+        };
         let row = self.client.query_one(
-            "INSERT INTO scrybe_keys.job_chunk (job_id, organization_id, chunk, table_name, late)
-             SELECT $1, $2, coalesce(max(chunk), 0) + 1, $3, true FROM scrybe_keys.job_chunk WHERE job_id = $1 AND organization_id = $2
+            "INSERT INTO scrybe_keys.job_chunk (job_id, organization_id, chunk, table_name, late, lease_process, lease_until)
+             SELECT $1, $2, coalesce(max(chunk), 0) + 1, $3, $4::uuid IS NULL, $4, CASE WHEN $4::uuid IS NOT NULL THEN clock_timestamp() + make_interval(secs => $5) END FROM scrybe_keys.job_chunk WHERE job_id = $1 AND organization_id = $2
              RETURNING chunk",
-            &[&id, &organization.as_str(), &table],
+            &[&id, &organization.as_str(), &table, &process, &lease],
         )?;
         Ok(Chunk {
-            key: ChunkKey { job: id, organization: organization.clone(), chunk: row.get(0) },
+            key: ChunkKey { job: id, organization: organization.clone(), chunk: row.get(0), fence: 0 },
             table: table.to_owned(),
             rows,
         })
@@ -263,7 +318,7 @@ impl Session {
     /// Cells a job could not move.
     pub fn quarantined(&mut self, id: Uuid, limit: i64) -> Result<Vec<Quarantined>, DbError> {
         let rows = self.client.query(
-            "SELECT organization_id, table_name, column_name, row_id, reason, (extract(epoch FROM found_at) * 1000000)::bigint
+            "SELECT organization_id, table_name, column_name, row_id, reason, (extract(epoch FROM found_at) * 1000000)::bigint, refused
              FROM scrybe_keys.quarantine WHERE job_id = $1 ORDER BY organization_id, table_name, row_id, column_name LIMIT $2",
             &[&id, &limit],
         )?;
@@ -276,21 +331,51 @@ impl Session {
                 row: row.get(3),
                 reason: row.get(4),
                 found_at: time(row, 5).unwrap_or_default(),
+                refused: row.get(6),
             })
             .collect())
     }
 
-    /// Forgets cells of one table that were named before `before` and not again since.
-    pub fn clear_quarantine(
+    /// Makes a job's list of cells that do not open say what a complete census of an organization found in `tables`: `[table, column, row, reason]`.
+    /// Rows that the database refused stay listed.
+    pub fn reconcile_quarantine(
+        &mut self,
+        id: Uuid,
+        organization: &OrgId,
+        tables: &[&str],
+        found: &[[&str; 4]],
+    ) -> Result<(), DbError> {
+        let column = |n: usize| found.iter().map(|cell| cell[n]).collect::<Vec<&str>>();
+        let (names, columns, rows, reasons) = (column(0), column(1), column(2), column(3));
+        let mut t = self.client.transaction()?;
+        t.execute(
+            "DELETE FROM scrybe_keys.quarantine q WHERE q.job_id = $1 AND q.organization_id = $2 AND NOT q.refused AND q.table_name = ANY ($3)
+               AND NOT EXISTS (SELECT FROM unnest($4::text[], $5::text[], $6::text[]) AS f(t, c, r)
+                               WHERE f.t = q.table_name AND f.c = q.column_name AND f.r = q.row_id)",
+            &[&id, &organization.as_str(), &tables, &names, &columns, &rows],
+        )?;
+        t.execute(
+            "INSERT INTO scrybe_keys.quarantine (job_id, organization_id, table_name, column_name, row_id, reason)
+             SELECT $1, $2, f.t, f.c, f.r, f.why FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS f(t, c, r, why)
+             ON CONFLICT (job_id, table_name, column_name, row_id) DO NOTHING",
+            &[&id, &organization.as_str(), &names, &columns, &rows, &reasons],
+        )?;
+        Ok(t.commit()?)
+    }
+
+    /// Of the rows `tried` of a table, leaves only these cells on a job's list: `rows` and `columns` belong together.
+    pub fn keep_quarantined(
         &mut self,
         id: Uuid,
         organization: &str,
         table: &str,
-        before: Timestamp,
+        tried: &[String],
+        rows: &[String],
+        columns: &[String],
     ) -> Result<u64, DbError> {
-        let sql = "DELETE FROM scrybe_keys.quarantine WHERE job_id = $1 AND organization_id = $2 AND table_name = $3
-                     AND found_at < to_timestamp($4::bigint / 1000000.0)";
-        Ok(self.client.execute(sql, &[&id, &organization, &table, &before.as_microsecond()])?)
+        let sql = "DELETE FROM scrybe_keys.quarantine q WHERE job_id = $1 AND organization_id = $2 AND table_name = $3 AND row_id = ANY ($4)
+                     AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS k(r, c) WHERE k.r = q.row_id AND k.c = q.column_name)";
+        Ok(self.client.execute(sql, &[&id, &organization, &table, &tried, &rows, &columns])?)
     }
 
     /// The database's clock.

@@ -11,11 +11,13 @@ mod deks;
 mod error;
 pub mod flip;
 pub mod jobs;
+pub mod leases;
 mod meta;
 mod migrate;
 mod parts;
 mod privileges;
 mod quote;
+mod throttle;
 mod tls;
 
 pub use audit::{Entry, Filter};

@@ -53,8 +53,12 @@ pub struct Part {
     pub flipped_at: Option<Timestamp>,
     pub moved_at: Option<Timestamp>,
     pub settled_at: Option<Timestamp>,
+    /// Oldest transaction open when the walk's chunks were cut, as a full transaction id.
+    pub walk_basis: Option<i64>,
     pub rows_estimated: i64,
     pub rows_visited: i64,
+    /// Rows that batches found moved, gone or locked.
+    pub rows_skipped: i64,
     pub cells_moved: i64,
     pub cells_late: i64,
     pub bytes_moved: i64,
@@ -81,10 +85,12 @@ impl Session {
                 {}, {}, {}, o.rows_estimated, o.intent_id, o.problem_code, o.problem,
                 coalesce(s.rows_visited, 0)::bigint, coalesce(s.cells, 0)::bigint, coalesce(s.late, 0)::bigint,
                 coalesce(s.bytes, 0)::bigint, coalesce(s.dark, 0)::float8,
-                (SELECT count(*) FROM scrybe_keys.quarantine q WHERE q.job_id = o.job_id AND q.organization_id = o.organization_id)
+                (SELECT count(*) FROM scrybe_keys.quarantine q WHERE q.job_id = o.job_id AND q.organization_id = o.organization_id),
+                o.walk_basis, coalesce(s.skipped, 0)::bigint
              FROM scrybe_keys.job_organization o LEFT JOIN LATERAL (
                 SELECT sum(c.rows_visited) AS rows_visited, sum(c.cells_moved) FILTER (WHERE NOT c.late) AS cells,
-                       sum(c.cells_moved) FILTER (WHERE c.late) AS late, sum(c.bytes_moved) AS bytes, sum(c.dark_cell_seconds) AS dark
+                       sum(c.cells_moved) FILTER (WHERE c.late) AS late, sum(c.bytes_moved) AS bytes, sum(c.dark_cell_seconds) AS dark,
+                       sum(c.rows_skipped) AS skipped
                 FROM scrybe_keys.job_chunk c WHERE c.job_id = o.job_id AND c.organization_id = o.organization_id) s ON true
              WHERE o.job_id = $1 ORDER BY o.ordinal",
             micros("flipped_at"),
@@ -118,6 +124,26 @@ impl Session {
         self.client.execute(
             "UPDATE scrybe_keys.job_organization SET state = $3, problem_code = $4, problem = $5 WHERE job_id = $1 AND organization_id = $2",
             &[&id, &organization.as_str(), &state.as_str(), &code, &problem],
+        )?;
+        Ok(())
+    }
+
+    /// Says that an organization's flip has been seen by others since now at the latest: cached keys are counted from here.
+    pub fn flipped_now(&mut self, id: Uuid, organization: &OrgId) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job_organization SET flipped_at = greatest(flipped_at, moment.now),
+                moved_at = CASE WHEN moved_at = flipped_at THEN greatest(moved_at, moment.now) ELSE moved_at END
+             FROM (SELECT clock_timestamp() AS now OFFSET 0) moment WHERE job_id = $1 AND organization_id = $2",
+            &[&id, &organization.as_str()],
+        )?;
+        Ok(())
+    }
+
+    /// Keeps from which transaction on an organization's cells may have changed since they were read.
+    pub fn keep_basis(&mut self, id: Uuid, organization: &OrgId, basis: i64) -> Result<(), DbError> {
+        self.client.execute(
+            "UPDATE scrybe_keys.job_organization SET walk_basis = $3 WHERE job_id = $1 AND organization_id = $2",
+            &[&id, &organization.as_str(), &basis],
         )?;
         Ok(())
     }
@@ -156,5 +182,7 @@ fn part(row: &postgres::Row) -> Result<Part, DbError> {
         bytes_moved: row.get(17),
         dark_cell_seconds: row.get(18),
         quarantined: row.get(19),
+        walk_basis: row.get(20),
+        rows_skipped: row.get(21),
     })
 }

@@ -67,6 +67,11 @@ impl Journal {
         &self.actor
     }
 
+    /// Names this run.
+    pub fn run_id(&self) -> Uuid {
+        self.run_id
+    }
+
     /// Says what is about to be done. Committed when this returns; the caller may act only then.
     pub fn intent(&mut self, event: &str, subject: &str, details: Value) -> Result<IntentId, Failure> {
         let id = IntentId(Uuid::new_v4());
@@ -83,7 +88,15 @@ impl Journal {
     /// dead. The caller must hold the job's lock. Returns how many there were.
     pub fn close_interrupted(&mut self, job: Uuid, subject: &str, begun: &str, ended: &str) -> Result<usize, Failure> {
         let job = job.to_string();
-        let mut open = self.session.open_intents()?;
+        let mut open = match self.session.open_intents() {
+            // Idle for as long as an organization was walked, or longer.
+            Err(error) if error.kind == DbErrorKind::Unreachable => {
+                self.session = Session::open(&self.url, self.strict)?;
+                self.session.commit_durably()?;
+                self.session.open_intents()?
+            }
+            open => open?,
+        };
         open.retain(|r| r.subject == subject && r.event == begun && r.run_id != self.run_id && r.body.contains(&job));
         for record in &open {
             let Some(intent) = record.intent_id else { continue };

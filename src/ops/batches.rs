@@ -1,8 +1,8 @@
 //! In which order a window's rows are visited and how they are cut into batches. Pure; `ops::worker` writes them.
 
 use crate::db::cells::Place;
+use std::collections::VecDeque;
 
-const BATCH_ROWS: usize = 1000;
 const BATCH_BYTES: i64 = 3 << 20;
 
 /// A window of heap blocks in stripes: first the first row of every block, then the second of every block, and so on. By the time the
@@ -21,20 +21,50 @@ pub(super) fn striped(window: &[Place]) -> Vec<&Place> {
     order.into_iter().map(|(_, place)| place).collect()
 }
 
-/// Cuts a window into batches by rows and bytes; an empty window is one empty batch, so that its chunk is ended.
-pub(super) fn cut<'w>(window: &[&'w Place]) -> Vec<Vec<&'w Place>> {
-    let mut batches: Vec<Vec<&Place>> = vec![Vec::new()];
-    let mut bytes = 0;
-    for place in window {
-        let batch = batches.last_mut().expect("there is always one");
-        if !batch.is_empty() && (batch.len() >= BATCH_ROWS || bytes + place.bytes > BATCH_BYTES) {
-            batches.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += place.bytes;
-        batches.last_mut().expect("there is always one").push(place);
+/// Rows still to be visited of a window, handed out in batches bounded by rows and bytes.
+pub(super) struct Batches<'w> {
+    left: VecDeque<&'w Place>,
+    /// Batches cut out for a second try come first, as they are.
+    again: Vec<Vec<&'w Place>>,
+    begun: bool,
+}
+
+impl<'w> Batches<'w> {
+    pub(super) fn of(order: Vec<&'w Place>) -> Batches<'w> {
+        Batches { left: order.into(), again: Vec::new(), begun: false }
     }
-    batches
+
+    /// The next batch of `rows` rows at most. An empty window is one empty batch, so that its chunk is ended.
+    pub(super) fn next(&mut self, rows: usize) -> Option<Vec<&'w Place>> {
+        if let Some(batch) = self.again.pop() {
+            return Some(batch);
+        }
+        if self.left.is_empty() && self.begun {
+            return None;
+        }
+        self.begun = true;
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while let Some(place) = self.left.front()
+            && (batch.is_empty() || batch.len() < rows && bytes + place.bytes <= BATCH_BYTES)
+        {
+            bytes += place.bytes;
+            batch.push(self.left.pop_front().expect("there is a first"));
+        }
+        Some(batch)
+    }
+
+    /// Puts a batch back in two halves.
+    pub(super) fn halve(&mut self, mut batch: Vec<&'w Place>) {
+        let rest = batch.split_off(batch.len() / 2);
+        self.again.push(rest);
+        self.again.push(batch);
+    }
+
+    /// True when the batch handed out last was the window's last.
+    pub(super) fn is_empty(&self) -> bool {
+        self.left.is_empty() && self.again.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -50,20 +80,36 @@ mod tests {
         assert_eq!(ids, ["1-1", "2-2", "4-1", "1-4", "4-2", "4-3"]);
     }
 
+    #[test]
+    fn a_batch_put_back_comes_in_halves_before_the_rest() {
+        let places: Vec<Place> = (0..5).map(|n| Place { id: n.to_string(), block: 0, line: n, bytes: 1 }).collect();
+        let mut batches = Batches::of(places.iter().collect());
+        let first = batches.next(4).unwrap();
+        batches.halve(first);
+        let lines = |batch: Vec<&Place>| batch.iter().map(|p| p.line).collect::<Vec<_>>();
+        assert_eq!(lines(batches.next(4).unwrap()), [0, 1]);
+        assert!(!batches.is_empty());
+        assert_eq!(lines(batches.next(4).unwrap()), [2, 3]);
+        assert_eq!(lines(batches.next(4).unwrap()), [4]);
+        assert!(batches.is_empty() && batches.next(4).is_none());
+    }
+
     proptest! {
         #[test]
-        fn batches_cover_every_row_once_within_bounds(sizes in proptest::collection::vec(0i64..5_000_000, 0..3000)) {
+        fn batches_cover_every_row_once_within_bounds(sizes in proptest::collection::vec(0i64..5_000_000, 0..3000), rows in 1usize..2000) {
             let window: Vec<Place> = sizes.iter().enumerate().map(|(n, bytes)| Place { id: n.to_string(), block: 0, line: 0, bytes: *bytes }).collect();
-            let order: Vec<&Place> = window.iter().collect();
-            let batches = cut(&order);
-            prop_assert!(!batches.is_empty());
-            let flat: Vec<&str> = batches.iter().flatten().map(|p| p.id.as_str()).collect();
-            prop_assert_eq!(flat, window.iter().map(|p| p.id.as_str()).collect::<Vec<_>>());
-            for batch in &batches {
-                prop_assert!(batch.len() <= BATCH_ROWS);
+            let mut batches = Batches::of(window.iter().collect());
+            let mut flat: Vec<String> = Vec::new();
+            let mut count = 0;
+            while let Some(batch) = batches.next(rows) {
+                count += 1;
+                prop_assert!(batch.len() <= rows);
                 let bytes: i64 = batch.iter().map(|p| p.bytes).sum();
                 prop_assert!(batch.len() <= 1 || bytes <= BATCH_BYTES);
+                flat.extend(batch.iter().map(|p| p.id.clone()));
             }
+            prop_assert!(count >= 1);
+            prop_assert_eq!(flat, window.iter().map(|p| p.id.clone()).collect::<Vec<_>>());
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use std::collections::{BTreeMap, HashMap};
 
-/// Row ids kept per organization and table for moving; above it the table is walked again.
+/// Names of unopenable cells kept at most by whoever keeps them all.
+pub const UNOPENABLE_LIMIT: usize = 10_000;
+/// Row names kept per organization and relation for moving; above it the relation is walked again.
 pub const STALE_LIMIT: usize = 5000;
 /// What to count.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +31,8 @@ pub struct Request {
     pub list_unopenable: usize,
     /// Rows whose cells these wishes would rewrite are named with the stale ones.
     pub wishes: Wishes,
+    /// Only cells under this version count as stale rows.
+    pub from_version: Option<KeyVersion>,
     /// Also look for envelopes in columns the map does not know.
     pub probe_unmapped: bool,
     pub workers: usize,
@@ -71,7 +75,7 @@ pub struct Census {
     pub counts: BTreeMap<(Where, Protection), u64>,
     /// Nested envelopes by place and the version inside; these cells are in `counts` too.
     pub nested: BTreeMap<(Where, KeyVersion), u64>,
-    /// Rows with a cell under another DEK than the current one, by organization and table, up to `STALE_LIMIT` each.
+    /// Rows with a cell under another DEK than the current one, by organization and relation, up to `STALE_LIMIT` each.
     pub stale_rows: BTreeMap<(String, String), Vec<String>>,
     pub unopenable: Vec<CellName>,
     /// Columns outside the map that hold envelopes: table, column, rows.
@@ -80,6 +84,10 @@ pub struct Census {
     pub rows: u64,
     pub seconds: f64,
     pub sample: Option<f64>,
+    /// The oldest transaction open when its snapshot was taken: what changes later is younger.
+    pub basis: i64,
+    /// Rows and cells that a move would write, by organization and table.
+    pub to_move: BTreeMap<(String, String), (u64, u64)>,
 }
 
 /// The keyrings of the organizations in scope.
@@ -102,9 +110,9 @@ impl Census {
         self.counts.iter().filter(|((_, p), _)| kind(p)).map(|(_, n)| n).sum()
     }
 
-    /// True when `stale_rows` names every stale row of this organization and table.
-    pub fn names_all(&self, organization: &str, table: &str) -> bool {
-        self.stale_rows.get(&(organization.to_owned(), table.to_owned())).is_none_or(|rows| rows.len() < STALE_LIMIT)
+    /// True when `stale_rows` names every stale row of this organization and relation.
+    pub fn names_all(&self, organization: &str, relation: &str) -> bool {
+        self.stale_rows.get(&(organization.to_owned(), relation.to_owned())).is_none_or(|rows| rows.len() < STALE_LIMIT)
     }
 
     /// Everything that needs somebody's attention, with the next command.

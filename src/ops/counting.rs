@@ -42,6 +42,19 @@ pub fn take(
     request: &Request,
     progress: &dyn Progress,
 ) -> Result<Census, Failure> {
+    take_watched(app, session, catalog, rings, request, progress, || false)
+}
+
+/// Takes the census. `watch` is called all the time on the calling thread; returning true ends it as an interrupt does.
+pub fn take_watched(
+    app: &App,
+    session: &mut Session,
+    catalog: &Catalog,
+    rings: &Keyrings,
+    request: &Request,
+    progress: &dyn Progress,
+    mut watch: impl FnMut() -> bool,
+) -> Result<Census, Failure> {
     let tid_ranges = session.scans_tid_ranges()?;
     let mut snapshot = session.snapshot()?;
     let units = units(catalog, tid_ranges && request.filter.sample.is_none());
@@ -57,7 +70,7 @@ pub fn take(
         stop: AtomicBool::new(false),
         started: Instant::now(),
     };
-    let name = snapshot.name.clone();
+    let (name, basis) = (snapshot.name.clone(), snapshot.basis);
     let mut census = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers)
             .map(|_| {
@@ -73,7 +86,7 @@ pub fn take(
         while threads.iter().any(|t| !t.is_finished()) {
             std::thread::sleep(Duration::from_millis(25));
             progress.at(shared.rows.load(Ordering::Relaxed), shared.cells.load(Ordering::Relaxed), 0);
-            if app.interrupt.asked() {
+            if watch() || app.interrupt.asked() {
                 shared.stop.store(true, Ordering::SeqCst);
             }
         }
@@ -84,7 +97,7 @@ pub fn take(
         }
         all
     })?;
-    if app.interrupt.asked() {
+    if shared.stop.load(Ordering::SeqCst) || app.interrupt.asked() {
         return Err(interrupted());
     }
     if request.probe_unmapped {
@@ -95,6 +108,7 @@ pub fn take(
     census.cells = shared.cells.into_inner();
     census.seconds = shared.started.elapsed().as_secs_f64();
     census.sample = request.filter.sample;
+    census.basis = basis;
     Ok(census)
 }
 
@@ -109,6 +123,10 @@ fn merge(mut into: Census, part: Census, request: &Request) -> Census {
         let all = into.stale_rows.entry(key).or_default();
         all.append(&mut rows);
         all.truncate(STALE_LIMIT);
+    }
+    for (key, (rows, cells)) in part.to_move {
+        let all = into.to_move.entry(key).or_default();
+        *all = (all.0 + rows, all.1 + cells);
     }
     into.unopenable.extend(part.unopenable);
     into.unopenable.sort();
@@ -166,7 +184,7 @@ fn count_row<'k>(
 ) -> Judge<'k> {
     let keys = row.organization.as_deref().and_then(|o| shared.rings.get(o));
     let mut judge = judge.with(keys.map_or(nobody, |k| &k.keyring));
-    let mut stale = false;
+    let mut stale = 0;
     for (column, value) in live.columns.iter().zip(&row.values) {
         let Some(raw) = value else { continue };
         let class = judge.classify(column.kind, raw);
@@ -178,11 +196,12 @@ fn count_row<'k>(
             || Where { organization: row.organization.clone(), table: live.name.clone(), column: column.name.clone() };
         let version = |at: usize| keys.expect("something opened").keyring.entries()[at].version;
         let wishes = shared.request.wishes;
-        stale |= match class {
+        let wished = match class {
             Class::Plain | Class::PlainNested { .. } => wishes.include_plaintext && keys.is_some(),
             Class::Nested { whole, .. } => wishes.unwrap_nested && whole,
             _ => false,
         };
+        let mut movable = wished;
         let protection = match class {
             Class::Sealed(outer) | Class::Nested { outer, .. } => {
                 let keys = keys.expect("something opened");
@@ -190,7 +209,7 @@ fn count_row<'k>(
                 if outer == keys.current {
                     Protection::Current(entry.version, entry.id.clone())
                 } else {
-                    stale = true;
+                    movable |= shared.request.from_version.is_none_or(|from| from == entry.version);
                     Protection::Stale(entry.version, entry.id.clone())
                 }
             }
@@ -204,13 +223,19 @@ fn count_row<'k>(
             }
             Class::Absent => continue,
         };
+        stale += u64::from(movable);
         *census.counts.entry((place(), protection)).or_default() += 1;
         if let Class::Nested { inner, .. } | Class::PlainNested { inner } = class {
             *census.nested.entry((place(), version(inner))).or_default() += 1;
         }
     }
-    if stale && let Some(organization) = row.organization {
-        let rows = census.stale_rows.entry((organization, live.name.clone())).or_default();
+    if stale > 0
+        && let Some(organization) = row.organization
+    {
+        let key = (organization, live.relation.clone());
+        let to_move = census.to_move.entry(key.clone()).or_default();
+        *to_move = (to_move.0 + 1, to_move.1 + stale);
+        let rows = census.stale_rows.entry(key).or_default();
         if rows.len() < STALE_LIMIT {
             rows.push(row.id);
         }

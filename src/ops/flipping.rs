@@ -5,65 +5,126 @@
 //! outcome from what the database says happened. A commit whose answer was lost is asked about, never repeated blindly.
 
 use super::audit::IntentId;
+use super::cutover::{Cutover, CutoverError, Moved};
+use super::cutting;
 use super::job::Runner;
-use super::walk::{BLOCKS_PER_CHUNK, CHUNK_ROWS, HEAP_SHARE};
 use super::{crash, keyrings};
 use crate::core::ids::{DekId, KeyVersion, OrgId};
-use crate::core::keyring::Keyring;
-use crate::db::catalog::LiveTable;
-use crate::db::cells::Rows;
+use crate::core::keyring::{Entry, Keyring};
+use crate::core::seal::Cipher;
 use crate::db::flip::{Flip, PlannedChunk, Successor};
-use crate::db::jobs::{Chunk, JobKind, Part, PartState};
-use crate::db::{DbError, DbErrorKind, DekRow, Session};
+use crate::db::jobs::{JobKind, Part, PartState};
+use crate::db::{DbError, DbErrorKind, DekRow};
 use crate::error::Failure;
 use crate::exit::Exit;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+/// A commit that takes longer may have been waiting for a standby.
+const SLOW_COMMIT: Duration = Duration::from_millis(100);
+
+/// What a flip is made of, all read and cut before it.
+#[derive(Clone, Copy)]
+struct FlipPlan<'p> {
+    organization: &'p OrgId,
+    deks: &'p [DekRow],
+    chunks: &'p [PlannedChunk],
+    basis: i64,
+    cutover: Option<&'p Cutover<'p>>,
+}
+
+enum Flipped {
+    /// The organization's rows changed since the plan: the part is superseded.
+    Refused,
+    /// Active, and everything is to be moved.
+    Online(Keyring, usize),
+    /// Active, and everything was moved with it.
+    Whole(KeyVersion),
+    /// Rolled back: one transaction is not the way for this organization now.
+    GaveUp(String),
+}
+
+enum Committed {
+    Yes,
+    /// The DEK rows are not those expected.
+    Stale,
+    GaveUp(String),
+}
+
 impl Runner<'_> {
-    /// Brings a pending part to moving: flips, or starts the walk toward the row that is active already.
-    pub(super) fn start(&mut self, part: &Part) -> Result<Option<(Keyring, usize, Vec<Chunk>)>, Failure> {
+    /// Brings a pending part to moving: flips, or starts the walk toward the row that is active already. Everything slow comes before the flip:
+    /// from then on cells are dark. Returns the keyring to walk with and the target's position in it.
+    pub(super) fn start(&mut self, part: &Part) -> Result<Option<(Keyring, usize)>, Failure> {
         let map = &self.app.settings.map.value;
         let organization = &part.organization;
-        self.progress.phase(&format!("{organization}: unwrapping DEKs"));
+        self.control.phase(&*self.progress, &format!("{organization}: unwrapping DEKs"));
         let deks = self.session.dek_rows(map, organization)?;
         self.refuse_stale(organization, &deks)?;
+        if self.request.kind != JobKind::ReEncrypt {
+            keyrings::refuse_duplicates(organization, &deks)?;
+        }
+        // The first DEK of an organization finds none before it.
+        let unwrapped = match deks.is_empty() {
+            true => None,
+            false => {
+                let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
+                keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
+                Some(unwrapped)
+            }
+        };
+        if let Some(unwrapped) = &unwrapped {
+            let new = unwrapped.problems.iter().filter(|p| !self.problems.contains(p)).cloned().collect::<Vec<_>>();
+            self.problems.extend(new);
+        }
+        // Before the chunks are cut: what older transactions wrote lies in one of them.
+        let basis = self.session.oldest_open_transaction()?;
+        let cutover = match self.planned.get(organization).is_some_and(|p| p.atomic) {
+            true => Some(self.prepare_cutover(organization)?),
+            false => None,
+        };
+        let named = self.planned.get(organization).is_some_and(|p| p.named.is_some());
+        let chunks = match &cutover {
+            Some(cutover) => cutover.chunks(),
+            None if self.request.dek_only || named => Vec::new(),
+            None => self.plan_chunks(organization)?,
+        };
         if self.request.kind == JobKind::ReEncrypt {
-            let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
-            keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
+            let unwrapped = unwrapped.ok_or_else(|| keyrings::no_dek(organization))?;
             let target = keyrings::current(organization, &deks)?;
-            let chunks = self.plan_chunks(organization)?;
             // After a revert the active row is an old one: what the others were replaced at tells since when.
             let replaced = deks.iter().filter(|r| r.id != target.id).filter_map(|r| r.rotated_at);
             let since = replaced.chain(target.created_at).max();
-            self.session.start_walk(self.job, organization, &target, &chunks, since)?;
-            let chunks = self.session.open_chunks(self.job, organization)?;
-            return Ok(Some((unwrapped.keyring, unwrapped.current, chunks)));
+            // Without a walk nothing is seen yet.
+            let basis = Some(basis).filter(|_| !named);
+            self.session.start_walk(self.job, organization, &target, &chunks, since, basis)?;
+            return Ok(Some((unwrapped.keyring, unwrapped.current)));
         }
-        if !deks.is_empty() {
-            keyrings::refuse_duplicates(organization, &deks)?;
-            let unwrapped = keyrings::unwrap(self.vault, organization, &deks)?;
-            keyrings::prove_live_cell(&mut self.session, self.catalog, organization, &unwrapped.keyring)?;
-            let wanted = self.planned.get(organization).and_then(|p| p.target.clone());
-            if let Some(wanted) = wanted.filter(|id| unwrapped.keyring.entry(id).is_none()) {
-                return Err(Failure::conflict(
-                    "dek-refused",
-                    format!("DEK row {wanted} of {organization} cannot be unwrapped; nothing was flipped"),
-                )
-                .hint(format!("`scrybe-keys keys show {organization} --deep` says why")));
+        let entries = unwrapped.map_or_else(Vec::new, |u| u.keyring.into_entries());
+        let wanted = self.planned.get(organization).and_then(|p| p.target.clone());
+        if let Some(wanted) = wanted.filter(|id| !entries.iter().any(|e| e.id == *id)) {
+            return Err(Failure::conflict(
+                "dek-refused",
+                format!("DEK row {wanted} of {organization} cannot be unwrapped; nothing was flipped"),
+            )
+            .hint(format!("`scrybe-keys keys show {organization} --deep` says why")));
+        }
+        let plan = FlipPlan { organization, deks: &deks, chunks: &chunks, basis, cutover: cutover.as_ref() };
+        match self.flip(&plan, entries)? {
+            Flipped::Refused => Ok(None),
+            Flipped::Online(keyring, target) => Ok(Some((keyring, target))),
+            Flipped::Whole(version) => {
+                self.after_commit(organization, version);
+                Ok(None)
+            }
+            Flipped::GaveUp(why) => {
+                self.app.ui.warn(&format!("{organization}: not in one transaction: {why}; it goes online"));
+                if let Some(planned) = self.planned.get_mut(organization) {
+                    planned.atomic = false;
+                }
+                self.start(part)
             }
         }
-        let chunks = if self.request.dek_only { Vec::new() } else { self.plan_chunks(organization)? };
-        if !self.flip(organization, &deks, &chunks)? {
-            return Ok(None);
-        }
-        let started = self.session.job_parts(self.job)?.into_iter().find(|p| p.organization == *organization);
-        let Some((keyring, target)) = self.keyring_of(&started.expect("the part was read a moment ago"))? else {
-            return Ok(None);
-        };
-        let chunks = self.session.open_chunks(self.job, organization)?;
-        Ok(Some((keyring, target, chunks)))
     }
 
     /// Refuses where the rows are not those the plan was agreed to on: somebody rotated meanwhile, and one version was asked for.
@@ -82,8 +143,9 @@ impl Runner<'_> {
         .hint("run the command again and look at the new plan"))
     }
 
-    /// Makes the successor active. False when the organization's rows changed since the plan: the part is superseded.
-    fn flip(&mut self, organization: &OrgId, deks: &[DekRow], chunks: &[PlannedChunk]) -> Result<bool, Failure> {
+    /// Makes the successor active. `entries` are the organization's keys so far.
+    fn flip(&mut self, plan: &FlipPlan<'_>, mut entries: Vec<Entry>) -> Result<Flipped, Failure> {
+        let FlipPlan { organization, deks, chunks, basis, cutover } = *plan;
         let from = deks.iter().find(|r| r.active).map(|r| r.version);
         let new;
         let (successor, id, version, request_id) = if self.request.kind == JobKind::Revert {
@@ -99,10 +161,11 @@ impl Runner<'_> {
                 })?;
             (Successor::Old { id: back.id.clone(), version: back.version }, back.id.clone(), back.version, None)
         } else {
-            self.progress.phase(&format!("{organization}: making a DEK"));
+            self.control.phase(&*self.progress, &format!("{organization}: making a DEK"));
             new = self.vault.new_dek(organization)?;
             let id = DekId::parse(&Uuid::new_v4().to_string()).expect("a UUID is an id");
             let version = KeyVersion(deks.iter().map(|r| r.version.0).max().unwrap_or(0) + 1);
+            entries.push(Entry { id: id.clone(), version, active: true, cipher: Cipher::new(&new.dek) });
             let successor = Successor::New {
                 id: id.clone(),
                 version,
@@ -113,21 +176,41 @@ impl Runner<'_> {
             };
             (successor, id, version, new.request_id.clone())
         };
+        let keyring = Keyring::new(entries);
+        let target = keyring.entries().iter().position(|e| e.id == id);
+        let target = target.ok_or_else(|| Failure::internal("the DEK to make active is not in the keyring"))?;
         crash::point("flip-before-intent");
         let details = json!({"job": self.job.to_string(), "organization": organization.as_str(), "dekId": id.as_str(),
             "previousVersion": from, "newVersion": version, "reason": self.request.reason, "awsRequestId": request_id});
         let intent = self.journal.intent("KEY_ROTATION_INITIATED", organization.as_str(), details.clone())?;
         self.session.part_intent(self.job, organization, intent.uuid())?;
         crash::point("flip-after-intent");
-        let flip = Flip { organization, successor, expected: deks, job: self.job, run_id: self.app.run_id, chunks };
-        match self.commit_flip(&flip, &id) {
-            Ok(true) => {
+        let flip = Flip {
+            organization,
+            successor,
+            expected: deks,
+            job: self.job,
+            run_id: self.app.run_id,
+            chunks,
+            walk_basis: basis,
+        };
+        match self.commit_flip(&flip, &id, cutover, &keyring, target) {
+            Ok(Committed::Yes) => {
                 crash::point("flip-after-commit");
-                self.journal.outcome(&intent, "KEY_ROTATION_COMPLETED", organization.as_str(), details)?;
+                // Cells are dark from here on: a record that cannot be written now is derived by the next run.
+                let recorded = self.journal.outcome(&intent, "KEY_ROTATION_COMPLETED", organization.as_str(), details);
+                if let Err(failure) = recorded {
+                    self.app.ui.warn(&format!("{organization}: the flip is not recorded yet: {failure}"));
+                }
                 self.app.ui.say(&format!("{organization}: version {version} is active"));
-                Ok(true)
+                Ok(if cutover.is_some() { Flipped::Whole(version) } else { Flipped::Online(keyring, target) })
             }
-            Ok(false) => {
+            Ok(Committed::GaveUp(why)) => {
+                let reason = json!({"reason": format!("rolled back: {why}")});
+                self.journal.outcome(&intent, "KEY_ROTATION_FAILED", organization.as_str(), reason)?;
+                Ok(Flipped::GaveUp(why))
+            }
+            Ok(Committed::Stale) => {
                 self.journal.outcome(
                     &intent,
                     "KEY_ROTATION_FAILED",
@@ -140,7 +223,7 @@ impl Runner<'_> {
                 )
                 .hint(format!("`scrybe-keys keys show {organization}`, then run the command again"));
                 self.refuse(organization, PartState::Superseded, failure)?;
-                Ok(false)
+                Ok(Flipped::Refused)
             }
             // Nobody knows yet whether it was committed: the next run derives the outcome from the rows.
             Err(failure) if failure.exit == Exit::Incomplete => Err(failure),
@@ -153,20 +236,49 @@ impl Runner<'_> {
         }
     }
 
-    fn commit_flip(&mut self, flip: &Flip<'_>, id: &DekId) -> Result<bool, Failure> {
+    fn commit_flip(
+        &mut self,
+        flip: &Flip<'_>,
+        id: &DekId,
+        cutover: Option<&Cutover<'_>>,
+        keyring: &Keyring,
+        target: usize,
+    ) -> Result<Committed, Failure> {
         let map = &self.app.settings.map.value;
-        let mut tries = 0;
+        let (mut tries, mut slow) = (0, false);
         loop {
             let attempt = match self.session.flip(map, flip) {
-                Ok(None) => return Ok(false),
-                Ok(Some(open)) => {
+                Ok(None) => return Ok(Committed::Stale),
+                Ok(Some(mut open)) => {
+                    let moved = match cutover {
+                        None => Ok(()),
+                        Some(cutover) => {
+                            let walk = self.request.walk(self.crew, self.catalog, keyring, target);
+                            match cutover.run(&mut open, &walk, self.job, flip.organization, keyring) {
+                                Ok(Moved::All) => open.moved(self.job, flip.organization),
+                                Ok(Moved::GiveUp(why)) => return Ok(Committed::GaveUp(why)),
+                                Err(CutoverError::Db(error)) => Err(error),
+                                Err(CutoverError::Failure(failure)) => return Err(failure),
+                            }
+                        }
+                    };
                     crash::point("flip-before-commit");
-                    open.commit()
+                    let began = Instant::now();
+                    let committed = moved.and_then(|()| open.commit());
+                    slow = began.elapsed() > SLOW_COMMIT;
+                    committed
                 }
                 Err(error) => Err(error),
             };
             match attempt {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    if slow {
+                        // A standby may have kept it waiting: until now everybody read the old key.
+                        self.session.flipped_now(self.job, flip.organization)?;
+                    }
+                    self.last_flip = Some(Instant::now());
+                    return Ok(Committed::Yes);
+                }
                 Err(error) if error.kind == DbErrorKind::Retry && tries < 10 && !self.app.interrupt.asked() => {
                     tries += 1;
                     std::thread::sleep(Duration::from_millis(100 * tries));
@@ -178,7 +290,7 @@ impl Runner<'_> {
         }
     }
 
-    fn after_lost_commit(&mut self, flip: &Flip<'_>, id: &DekId, error: DbError) -> Result<bool, Failure> {
+    fn after_lost_commit(&mut self, flip: &Flip<'_>, id: &DekId, error: DbError) -> Result<Committed, Failure> {
         self.reconnect().map_err(|_| Failure { exit: Exit::Incomplete, ..Failure::from(error) })?;
         let unknown = |error: DbError| Failure { exit: Exit::Incomplete, ..Failure::from(error) };
         let parts = self.session.job_parts(self.job).map_err(unknown)?;
@@ -186,7 +298,9 @@ impl Runner<'_> {
             .iter()
             .any(|p| p.organization == *flip.organization && p.target.as_ref().is_some_and(|(t, _)| t == id));
         if flipped {
-            return Ok(true);
+            self.session.flipped_now(self.job, flip.organization).map_err(unknown)?;
+            self.last_flip = Some(Instant::now());
+            return Ok(Committed::Yes);
         }
         Err(Failure::new(
             Exit::Incomplete,
@@ -199,10 +313,9 @@ impl Runner<'_> {
     fn plan_chunks(&mut self, organization: &OrgId) -> Result<Vec<PlannedChunk>, Failure> {
         let mut chunks = Vec::new();
         for live in &self.catalog.tables {
-            self.progress.phase(&format!("{organization}: cutting {}", live.name));
-            chunks.extend(
-                cut_table(&mut self.session, live, organization)?.into_iter().map(|rows| (live.name.clone(), rows)),
-            );
+            self.control.phase(&*self.progress, &format!("{organization}: cutting {}", live.relation));
+            let cut = cutting::cut(&mut self.session, live, organization)?;
+            chunks.extend(cut.into_iter().map(|rows| (live.relation.clone(), rows)));
         }
         Ok(chunks)
     }
@@ -215,40 +328,12 @@ impl Runner<'_> {
         {
             let details = json!({"job": self.job.to_string(), "organization": organization, "derived": true,
                 "dekId": part.target.as_ref().map(|(id, _)| id.as_str()), "newVersion": part.target.as_ref().map(|(_, v)| *v)});
+            // Nobody saw the commit's answer: applications may have read the old key until now.
+            self.session.flipped_now(self.job, &part.organization)?;
             self.journal.outcome(&IntentId::of(intent), "KEY_ROTATION_COMPLETED", organization, details)?;
         }
         // Intents that led to no flip, noted with the part or not.
         self.journal.close_interrupted(self.job, organization, "KEY_ROTATION_INITIATED", "KEY_ROTATION_FAILED")?;
         Ok(())
     }
-}
-
-/// Cuts an organization's rows of a table into chunks. Where most of the table is its own, by heap blocks: a walk that comes back to a page
-/// lets the server prune it and keep the new row on it. Elsewhere by key, through the organization's index.
-pub(super) fn cut_table(session: &mut Session, live: &LiveTable, organization: &OrgId) -> Result<Vec<Rows>, DbError> {
-    let mut chunks = Vec::new();
-    if live.rows > 0 && live.blocks > 2 * BLOCKS_PER_CHUNK && session.scans_tid_ranges()? {
-        let own = session.rows_of(live, organization)?;
-        if own as f64 >= live.rows as f64 * HEAP_SHARE {
-            // Closed at today's end: what is appended later, by our own updates too, is the census's to find.
-            let (mut from, end) = (0, session.blocks_of(live)?);
-            while from < end {
-                let to = from + BLOCKS_PER_CHUNK;
-                chunks.push(Rows::Blocks { from, to: Some(to.min(end)) });
-                from = to;
-            }
-            return Ok(chunks);
-        }
-    }
-    let (rows, bounds) = session.chunk_bounds(live, organization, CHUNK_ROWS)?;
-    if rows == 0 {
-        return Ok(chunks);
-    }
-    let mut lower: Option<String> = None;
-    for upper in bounds {
-        chunks.push(Rows::Range { lower: lower.take(), upper: Some(upper.clone()) });
-        lower = Some(upper);
-    }
-    chunks.push(Rows::Range { lower, upper: None });
-    Ok(chunks)
 }

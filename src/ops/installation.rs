@@ -242,9 +242,18 @@ fn config_text(binding: &Binding) -> String {
     }
     text.push_str(
         "\n# A file that holds the database address, readable by you alone.\n# database-url-file: database-url\n\
-         \n# Which tables and columns are sealed: clinic is built in.\n# data-map: clinic\n\
+         \n# Which tables and columns are sealed: clinic is built in. In a map of your own a table's `id` is the column that names its\n\
+         # rows, or a list where only several are unique together: [orgId, number]. Such a row is reported as [\"north\",\"17\"].\n\
+         # data-map: clinic\n\
          \n# How long keys may live, in days; how many organizations one `rotate --due` may start; threads of a move.\n\
-         # policy:\n#   dek-max-age-days: 90\n#   cmk-rotation-days: 90\n#   grace-days: 7\n#   max-orgs: 10\n#   workers: 2\n",
+         # policy:\n#   dek-max-age-days: 90\n#   cmk-rotation-days: 90\n#   grace-days: 7\n#   max-orgs: 10\n#   workers: 2\n\
+         #   lease-seconds: 20      # how long work stays a worker's that gives no sign of life\n\
+         \n# What slows moves down. While cells are dark they slow down to floor-rate instead of stopping; organizations are begun in these hours.\n\
+         # throttle:\n#   max-rate: 20000        # rows per second, over all processes\n#   floor-rate: 500\n#   max-replica-lag: 10s\n\
+         #   max-active-sessions: 40\n#   query: SELECT count(*) > 100 FROM jobs_waiting\n#   flag-file: /run/scrybe-keys.slow\n\
+         #   hours: 22:00-05:00\n\
+         \n# A command after which the application holds no cached key any more, run when an organization has been moved.\n\
+         # after-commit: systemctl restart clinic\n",
     );
     text
 }

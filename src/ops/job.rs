@@ -2,21 +2,27 @@
 //!
 //! Everything needed to go on after `kill -9` is in the job's rows before it matters: the intent in the audit chain before the flip, the part's
 //! state and chunks in the flip's own transaction, every batch with its counters. An organization that fails before its flip is refused and the
-//! others go on; one that was flipped is never left for the next one. The job's advisory lock says that somebody is at work.
+//! others go on; one that was flipped is never left for the next one. One process runs a job, by its advisory lock: it flips, settles and proves;
+//! any number of others walk beside it (`ops::join`).
 
-use super::audit::{IntentId, Journal};
-use super::census::Census;
+use super::audit::Journal;
+use super::control::{Control, Light, Order};
+use super::crew::{Crew, Tally};
+use super::ended::Ended;
 use super::permit::Permit;
+use super::pulse::Pulse;
 use super::rotation::{Plan, Planned, Request};
-use super::walk::{Tally, Walk, WalkEnd};
+use super::walk::{Source, WalkEnd};
 use super::wrapping::Vault;
-use super::{crash, keyrings};
+use super::{crash, keyrings, weight};
 use crate::app::App;
+use crate::core::data_map::Opens;
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::keyring::Keyring;
-use crate::core::problem::Problem;
+use crate::core::problem::{Problem, Severity};
 use crate::db::catalog::Catalog;
-use crate::db::jobs::{Chunk, Job, NewJob, Part, PartState};
+use crate::db::cells::Rows;
+use crate::db::jobs::{Chunk, Job, NewJob, Owner, Part, PartState};
 use crate::db::{DekRow, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -26,20 +32,6 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
-
-/// How a run of a job ended.
-pub struct Ended {
-    pub job: Job,
-    pub parts: Vec<Part>,
-    /// The closing census, when it was reached.
-    pub census: Option<Census>,
-    pub problems: Vec<Problem>,
-    /// Organizations refused or superseded in this run, with the failure.
-    pub refused: Vec<(OrgId, Failure)>,
-    /// Why it is not finished; `None` when it is.
-    pub stopped: Option<Failure>,
-    pub exit: Exit,
-}
 
 /// One job being run. The session holds its lock.
 pub(super) struct Runner<'a> {
@@ -51,14 +43,24 @@ pub(super) struct Runner<'a> {
     pub session: Session,
     pub journal: Journal,
     pub job: Uuid,
+    pub crew: &'a Crew<'a>,
+    pub control: Control<'a>,
     pub progress: Box<dyn Progress>,
     pub problems: Vec<Problem>,
     pub refused: Vec<(OrgId, Failure)>,
-    last_touch: Instant,
     /// What the plan said, by organization.
     pub planned: HashMap<OrgId, Planned>,
+    /// The basis of the plan's census, where one was taken.
+    basis: Option<i64>,
     /// Rows and cells of the organizations that are done.
     before: (u64, u64),
+    /// When the last organization was done with.
+    last_moved: Option<Instant>,
+    /// When the last flip of this run was found committed.
+    pub last_flip: Option<Instant>,
+    pub last_sweep: Instant,
+    /// From which transaction on each organization's next sweep looks.
+    pub bases: HashMap<OrgId, i64>,
 }
 
 /// Applies a permitted plan: creates its job or goes on with the unfinished one.
@@ -70,15 +72,27 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
         Some(job) => job.id,
         None => create(app, &mut session, &plan, journal.actor())?,
     };
-    if !session.lock_job(job, &format!("{} pid {}", journal.actor(), std::process::id()))? {
-        return Err(Failure::conflict("job-running", format!("job {job} is being worked on by another process"))
-            .hint(format!("watch it: `scrybe-keys jobs attach {job}`")));
+    if !session.lock_job(job, &runner_name(&journal))? {
+        return Err(taken(job));
     }
     let now = session.job(job)?.ok_or_else(|| Failure::internal("the job's row is gone"))?;
+    if now.state == "running" && now.cancel_asked {
+        // Whoever asked for it died before it was carried out, and nobody else runs it: we hold its lock.
+        session.end_job(job, "cancelled", Some("interrupt"))?;
+    }
     if now.state != "running" || now.cancel_asked {
         return Err(Failure::conflict("stale-plan", format!("job {job} was ended by somebody else since the plan"))
             .hint("run the command again and look at the new plan"));
     }
+    if plan.job.is_some() {
+        // Whoever joins from now on keeps to what this run was asked for.
+        let mut options: serde_json::Value = serde_json::from_str(&now.options).unwrap_or_default();
+        options["request"] = plan.request.to_kept();
+        session.keep_options(job, &options.to_string())?;
+    }
+    let _pulse = Pulse::start(app, job, runner_name(&journal))?;
+    let crew = Crew::of(app, plan.request.workers);
+    register(&mut session, &crew, job)?;
     let title = plan.request.kind.as_str();
     let mut runner = Runner {
         app,
@@ -89,12 +103,18 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
         session,
         journal,
         job,
+        control: Control::of(&crew, job, true, plan.request.rules.clone()),
+        crew: &crew,
         progress: app.ui.progress(title),
         problems: plan.problems.clone(),
         refused: Vec::new(),
-        last_touch: Instant::now(),
         planned: plan.organizations.iter().map(|p| (p.organization.clone(), p.clone())).collect(),
+        basis: plan.read.as_ref().map(|read| read.census.basis),
         before: (0, 0),
+        last_moved: None,
+        last_flip: None,
+        last_sweep: Instant::now(),
+        bases: HashMap::new(),
     };
     for (organization, failure) in plan.refused {
         runner.refuse(&organization, PartState::Refused, failure)?;
@@ -104,7 +124,11 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
     runner.journal.close_interrupted(job, &subject, "RE_ENCRYPTION_STARTED", "RE_ENCRYPTION_FAILED")?;
     let details = json!({"job": subject, "scope": plan.scope, "reason": plan.request.reason, "planDigest": plan.digest, "resumed": plan.job.is_some()});
     let intent = runner.journal.intent("RE_ENCRYPTION_STARTED", &subject, details)?;
-    let walked = runner.all_parts().and_then(|()| runner.settle_all());
+    let walked = match runner.all_parts() {
+        // No further organization is begun; those that were are settled and proved all the same.
+        Err(failure) if failure.code == "budget" => runner.settle_all().and(Err(failure)),
+        parts => parts.and_then(|()| runner.settle_all()),
+    };
     runner.progress.done();
     let (census, stopped) = match walked {
         Ok(census) => (census, None),
@@ -113,13 +137,33 @@ pub fn run(app: &App, vault: &Vault, plan: Plan, permit: &Permit) -> Result<Ende
         Err(failure) => (None, Some(failure)),
     };
     crash::point("before-outcome");
+    // Best effort: a process that does not say goodbye is seen to be gone all the same.
+    let _ = runner.session.leave_job(crew.process);
     runner.end(&intent, census, stopped)
+}
+
+/// Puts this process among those at work on a job.
+pub(super) fn register(session: &mut Session, crew: &Crew<'_>, job: Uuid) -> Result<(), Failure> {
+    let host = nix::unistd::gethostname().map_or_else(|_| "unknown".to_owned(), |h| h.to_string_lossy().into_owned());
+    Ok(session.register_process(crew.process, job, &host, std::process::id() as i32)?)
+}
+
+pub(super) fn runner_name(journal: &Journal) -> String {
+    // The run tells apart what host and pid do not: containers on one node.
+    let run = journal.run_id().simple().to_string();
+    format!("{} pid {} run {}", journal.actor(), std::process::id(), &run[..8])
+}
+
+fn taken(job: Uuid) -> Failure {
+    Failure::conflict("job-running", format!("job {job} is being run by another process"))
+        .hint(format!("watch it: `scrybe-keys jobs attach {job}`"))
+        .hint("or help it: run the same command again")
 }
 
 fn create(app: &App, session: &mut Session, plan: &Plan, actor: &str) -> Result<Uuid, Failure> {
     let id = Uuid::new_v4();
-    let options =
-        json!({"command": app.command_line, "settleSeconds": plan.settle.as_secs(), "planDigest": plan.digest});
+    let sizes = weight::before(session, &plan.catalog)?;
+    let options = json!({"command": app.command_line, "planDigest": plan.digest, "request": plan.request.to_kept(), "sizes": sizes});
     let mut organizations: Vec<(OrgId, i64)> =
         plan.organizations.iter().map(|p| (p.organization.clone(), p.rows)).collect();
     organizations.extend(plan.refused.iter().map(|(o, _)| (o.clone(), 0)));
@@ -131,6 +175,7 @@ fn create(app: &App, session: &mut Session, plan: &Plan, actor: &str) -> Result<
         reason: &plan.request.reason,
         run_id: app.run_id,
         actor,
+        once: plan.request.once.as_deref(),
         organizations: &organizations,
     };
     session.create_job(&new).map_err(|error| {
@@ -155,9 +200,10 @@ impl Runner<'_> {
             self.stop_if_asked()?;
             match part.state {
                 PartState::Pending => {
+                    self.until_it_may_begin()?;
                     self.settle_dangling_intent(&part)?;
                     match self.start(&part) {
-                        Ok(Some((keyring, target, chunks))) => self.walk(&part, &keyring, target, chunks)?,
+                        Ok(Some((keyring, target))) => self.walk(&part, &keyring, target)?,
                         Ok(None) => {}
                         Err(failure) if ends_the_job(&failure) => return Err(failure),
                         Err(failure) if self.has_started(&part)? => {
@@ -170,15 +216,44 @@ impl Runner<'_> {
                 PartState::Moving => {
                     self.settle_dangling_intent(&part)?;
                     if let Some((keyring, target)) = self.keyring_of(&part)? {
-                        let chunks = self.session.open_chunks(self.job, &part.organization)?;
-                        self.walk(&part, &keyring, target, chunks)?;
+                        self.walk(&part, &keyring, target)?;
                     }
                 }
                 PartState::Moved | PartState::Settled | PartState::Refused | PartState::Superseded => {}
             }
+            self.last_moved = Some(Instant::now());
             self.before.0 += part.rows_estimated.max(0) as u64;
         }
         Ok(())
+    }
+
+    /// Before an organization is begun: ends the run when its time is up, waits while it is held back or for vacuum.
+    fn until_it_may_begin(&mut self) -> Result<(), Failure> {
+        let mut said = None;
+        let rest = self.request.pause_between;
+        loop {
+            if let Some(until) = self.request.budget
+                && jiff::Timestamp::now() >= until
+            {
+                return Err(Failure::new(
+                    Exit::Incomplete,
+                    "budget",
+                    "the time given is up: no further organization is begun; what was begun is finished",
+                )
+                .hint(format!("go on: `{}`", self.app.command_line)));
+            }
+            self.stop_if_asked()?;
+            self.sweep_now_and_then()?;
+            let left = self.last_moved.map_or(Duration::ZERO, |at| rest.saturating_sub(at.elapsed()));
+            let resting = (!left.is_zero()).then(|| "for vacuum to keep up".to_owned());
+            let Some(why) = resting.or_else(|| self.control.holds_back()) else { return Ok(()) };
+            if said.as_ref() != Some(&why) {
+                self.app.ui.say(&format!("Waiting before the next organization: {why}."));
+                self.control.phase(&*self.progress, &format!("waiting: {why}"));
+                said = Some(why);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
     }
 
     /// True once the part was flipped: from then on it is finished, never refused.
@@ -195,21 +270,7 @@ impl Runner<'_> {
         if !self.still_current(&part.organization, target, *version, &deks)? {
             return Ok(None);
         }
-        let waiting = |failure: Failure| {
-            let exit = if failure.exit == Exit::Unreachable { Exit::Unreachable } else { Exit::Incomplete };
-            Failure { exit, ..failure }.during(format_args!("cells of {} are waiting to be moved", part.organization))
-        };
-        let unwrapped = keyrings::unwrap(self.vault, &part.organization, &deks).map_err(waiting)?;
-        // Without the key they came from every cell would look unopenable: the walk waits for KMS instead.
-        if let Some((previous, old)) = &part.previous
-            && unwrapped.keyring.entry(previous).is_none()
-        {
-            let why = unwrapped.problems.into_iter().next().map_or(String::new(), |p| p.message);
-            return Err(waiting(
-                Failure::new(Exit::Incomplete, "dek-refused", format!("version {old} cannot be unwrapped: {why}"))
-                    .hint("make KMS unwrap it again, then run the same command: it goes on where it stopped"),
-            ));
-        }
+        let unwrapped = keyrings::unwrap_for(self.vault, part, &deks)?;
         self.problems.extend(unwrapped.problems.into_iter().filter(|p| !self.problems.contains(p)).collect::<Vec<_>>());
         Ok(Some((unwrapped.keyring, unwrapped.current)))
     }
@@ -218,9 +279,7 @@ impl Runner<'_> {
     pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
         for attempt in 0..6u64 {
             std::thread::sleep(Duration::from_millis(250 << attempt));
-            if let Ok(mut session) = self.app.connect()
-                && session.lock_job(self.job, &format!("{} pid {}", self.journal.actor(), std::process::id()))?
-            {
+            if let Some(session) = locked_again(self.app, self.crew, self.job, &self.journal)? {
                 self.session = session;
                 return Ok(());
             }
@@ -232,52 +291,112 @@ impl Runner<'_> {
             .hint("run the same command again: it goes on where it stopped"))
     }
 
-    fn walk(&mut self, part: &Part, keyring: &Keyring, target: usize, chunks: Vec<Chunk>) -> Result<(), Failure> {
+    fn walk(&mut self, part: &Part, keyring: &Keyring, target: usize) -> Result<(), Failure> {
+        let organization = &part.organization;
         if self.request.dek_only {
-            self.session.set_part(self.job, &part.organization, PartState::Moved)?;
+            self.session.set_part(self.job, organization, PartState::Moved)?;
             return Ok(());
         }
-        let walk = walk_of(self.app, self.catalog, self.request, keyring, target);
+        if let Some(named) = self.planned.get(organization).and_then(|p| p.named.clone()) {
+            return self.walk_named(part, keyring, target, named);
+        }
+        let walk = self.request.walk(self.crew, self.catalog, keyring, target);
         let tally = Tally::default();
-        let cells = self.planned.get(&part.organization).map_or(0, |p| p.cells.max(0) as u64);
-        self.progress.phase(&format!("{}: moving", part.organization));
-        let (session, job, progress, last) = (&mut self.session, self.job, &self.progress, &mut self.last_touch);
+        let cells = self.planned.get(organization).map_or(0, |p| p.cells.max(0) as u64);
+        self.control.phase(&*self.progress, &format!("{organization}: moving"));
+        self.control.at_once();
         let (rows_before, cells_before) = self.before;
         let started = Instant::now();
-        let end = walk.run(chunks, &tally, |tally| {
+        let mut dark = DarkTooLong { limit: self.request.max_dark, said: false };
+        let Runner { app, crew, session, control, progress, journal, job, problems, .. } = self;
+        let light = light(app);
+        let end = walk.run(Source::Leased { job: *job, organization }, &tally, |tally| {
             let moved = tally.cells.load(Ordering::Relaxed);
             let rows = rows_before + tally.rows.load(Ordering::Relaxed);
             progress.at(rows, cells_before + moved, cells.saturating_sub(moved));
-            touch(session, job, last)
+            if light == Light::Dark && dark.is_over(started.elapsed()) {
+                let problem = dark.problem(organization);
+                app.ui.warn(&format!("{organization}: {}", problem.message));
+                problems.push(problem);
+            }
+            match control.tick(session, &**progress, light) {
+                Order::GoOn => Ok(false),
+                Order::Cancelled => Ok(true),
+                Order::Disconnected => {
+                    // The workers have connections of their own; ours holds the locks that say we are alive.
+                    if let Some(again) = locked_again(app, crew, *job, journal)? {
+                        *session = again;
+                    }
+                    Ok(false)
+                }
+            }
         })?;
         self.before.1 += tally.cells.load(Ordering::Relaxed);
+        if end == WalkEnd::Done {
+            let rows = rows_before + tally.rows.load(Ordering::Relaxed);
+            self.progress.at(rows, self.before.1, 0);
+        }
         match end {
             WalkEnd::Done => {
+                let alone = self.control.asked.processes <= 1;
                 let mostly_moved = 2 * tally.cells.load(Ordering::Relaxed) >= tally.rows.load(Ordering::Relaxed);
-                if part.rows_visited == 0 && mostly_moved {
-                    self.session.keep_walk_seconds(self.job, &part.organization, started.elapsed().as_secs_f64())?;
+                if part.rows_visited == 0 && mostly_moved && alone {
+                    self.session.keep_walk_seconds(self.job, organization, started.elapsed().as_secs_f64())?;
                 }
-                self.session.set_part(self.job, &part.organization, PartState::Moved)?;
+                self.session.set_part(self.job, organization, PartState::Moved)?;
+                self.after_commit(organization, keyring.entries()[target].version);
                 Ok(())
             }
             WalkEnd::Stopped => Err(self.stopped()),
             WalkEnd::Superseded => {
                 let version = keyring.entries()[target].version;
-                self.supersede(&part.organization, version)
+                self.supersede(organization, version)
             }
         }
     }
 
-    /// Moves some chunks of one organization outside its first walk.
+    /// Moves the rows that the plan's census named; nothing else of the organization is stale.
+    fn walk_named(
+        &mut self,
+        part: &Part,
+        keyring: &Keyring,
+        target: usize,
+        named: Vec<(String, Vec<String>)>,
+    ) -> Result<(), Failure> {
+        let organization = &part.organization;
+        self.control.phase(&*self.progress, &format!("{organization}: moving"));
+        let mut chunks = Vec::new();
+        for (table, ids) in named {
+            let owner = Owner::Walk(self.crew.process, self.crew.lease);
+            chunks.push(self.session.add_own_chunk(self.job, organization, &table, Rows::Ids(ids), owner)?);
+        }
+        match self.walk_late(self.catalog, keyring, target, chunks)?.0 {
+            WalkEnd::Done => {
+                if let Some(basis) = self.basis {
+                    self.session.keep_basis(self.job, organization, basis)?;
+                }
+                Ok(self.session.set_part(self.job, organization, PartState::Moved)?)
+            }
+            WalkEnd::Stopped => Err(self.stopped()),
+            WalkEnd::Superseded => self.supersede(organization, keyring.entries()[target].version),
+        }
+    }
+
+    /// Moves some chunks of one organization outside its first walk. Returns how it ended and how many cells were moved.
     pub(super) fn walk_late(
         &mut self,
+        catalog: &Catalog,
         keyring: &Keyring,
         target: usize,
         chunks: Vec<Chunk>,
-    ) -> Result<WalkEnd, Failure> {
-        let walk = walk_of(self.app, self.catalog, self.request, keyring, target);
-        let (session, job, last) = (&mut self.session, self.job, &mut self.last_touch);
-        walk.run(chunks, &Tally::default(), |_| touch(session, job, last))
+    ) -> Result<(WalkEnd, u64), Failure> {
+        let walk = self.request.walk(self.crew, catalog, keyring, target);
+        let Runner { app, session, control, progress, .. } = self;
+        let light = light(app);
+        let tally = Tally::default();
+        let end = walk
+            .run(Source::Own(chunks), &tally, |_| Ok(control.tick(session, &**progress, light) == Order::Cancelled))?;
+        Ok((end, tally.cells.into_inner()))
     }
 
     /// True when the target is what the application seals with; else the part is superseded.
@@ -314,120 +433,73 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Between two steps: hears orders, and ends the run when somebody asked for it.
     pub(super) fn stop_if_asked(&mut self) -> Result<(), Failure> {
-        if self.app.interrupt.asked() || touch(&mut self.session, self.job, &mut self.last_touch)? {
+        let order = self.control.tick(&mut self.session, &*self.progress, Light::Bright);
+        if order == Order::Disconnected {
+            self.reconnect()?;
+        }
+        if order == Order::Cancelled || self.app.interrupt.asked() {
             return Err(self.stopped());
         }
         Ok(())
     }
 
-    fn stopped(&mut self) -> Failure {
-        let cancelled = self.session.touch_job(self.job).unwrap_or(false);
-        if cancelled {
+    pub(super) fn stopped(&mut self) -> Failure {
+        if self.session.cancel_asked(self.job).unwrap_or(false) {
             return Failure::new(Exit::Incomplete, "cancelled", "the job was cancelled; what was moved stays moved")
                 .hint("cells left behind are moved by `scrybe-keys re-encrypt --all`");
         }
         Failure::new(Exit::Incomplete, "interrupted", "stopped on request; what was moved stays moved")
             .hint(format!("go on: `{}`", self.app.command_line))
     }
+}
 
-    fn end(mut self, intent: &IntentId, census: Option<Census>, stopped: Option<Failure>) -> Result<Ended, Failure> {
-        let parts = match self.session.job_parts(self.job) {
-            Ok(parts) => parts,
-            // The connection may be what was lost: say why we stopped on a new one, or say only that.
-            Err(error) => match (self.reconnect(), stopped) {
-                (Ok(()), stopped) => return self.end(intent, census, stopped),
-                (Err(_), Some(failure)) => return Err(failure),
-                (Err(_), None) => return Err(error.into()),
-            },
-        };
-        let subject = self.job.to_string();
-        let cells: i64 = parts.iter().map(|p| p.cells_moved + p.cells_late).sum();
-        let left = parts.iter().filter(|p| matches!(p.state, PartState::Refused | PartState::Superseded)).count();
-        let mut details = json!({"job": subject, "cellsMoved": cells, "organizations": parts.len(), "refused": left});
-        // A record that says completed is a record of cells moved, not of a process that ended.
-        let event = if left == 0 { "RE_ENCRYPTION_COMPLETED" } else { "RE_ENCRYPTION_FAILED" };
-        match &stopped {
-            None => self.journal.outcome(intent, event, &subject, details)?,
-            Some(failure) => {
-                details["code"] = json!(failure.code);
-                details["reason"] = json!(failure.message);
-                self.journal.outcome(intent, "RE_ENCRYPTION_FAILED", &subject, details)?;
-                let state = if failure.code == "cancelled" { "cancelled" } else { "running" };
-                self.session.end_job(self.job, state, Some(stop_reason(failure)))?;
-            }
-        }
-        let mut exits: Vec<Exit> = self.refused.iter().map(|(_, f)| f.exit).collect();
-        if self.refused.is_empty()
-            && parts.iter().any(|p| matches!(p.state, PartState::Refused | PartState::Superseded))
-        {
-            exits.push(Exit::Conflict);
-        }
-        if let Some(failure) = &stopped {
-            exits.push(failure.exit);
-        }
-        if census.is_none()
-            && let Some(kept) = self.session.job(self.job)?.and_then(|job| job.census)
-        {
-            self.problems.extend(super::census::problems_of(&kept));
-        }
-        let critical = |p: &Problem| p.severity == crate::core::problem::Severity::Critical;
-        if parts.iter().any(|p| p.quarantined > 0) || self.problems.iter().any(critical) {
-            exits.push(Exit::Findings);
-        }
-        let job = self.session.job(self.job)?.ok_or_else(|| Failure::internal("the job's row is gone"))?;
-        Ok(Ended {
-            job,
-            parts,
-            census,
-            problems: self.problems,
-            refused: self.refused,
-            stopped,
-            exit: Exit::worst(exits),
-        })
+/// One new connection with the job's lock and this process's own. `None`: not now. An error when another process runs the job meanwhile.
+fn locked_again(app: &App, crew: &Crew<'_>, job: Uuid, journal: &Journal) -> Result<Option<Session>, Failure> {
+    let Ok(mut session) = app.connect() else { return Ok(None) };
+    let Ok(locked) = session.lock_job_again(job, &runner_name(journal)) else { return Ok(None) };
+    if !locked {
+        // The server may not have noticed yet that our old connection is gone; a living runner says so within seconds.
+        let ours = |j: Job| j.runner.as_deref() == Some(&runner_name(journal)) && j.state == "running";
+        let theirs = !session.job(job)?.is_some_and(ours);
+        return if theirs { Err(taken(job)) } else { Ok(None) };
+    }
+    register(&mut session, crew, job)?;
+    Ok(Some(session))
+}
+
+/// Whether cells are dark while an organization is being moved.
+pub(super) fn light(app: &App) -> Light {
+    match app.settings.map.value.opens {
+        Opens::ActiveOnly => Light::Dark,
+        Opens::AnyVersion => Light::Bright,
     }
 }
 
-/// Why a run stopped, in the words of the contract.
-pub fn stop_reason(failure: &Failure) -> &'static str {
-    match failure.code {
-        "cancelled" | "interrupted" | "statement-cancelled" => "interrupt",
-        "timed-out" => "budget",
-        "kms-throttled" => "throttle",
-        _ => "error",
+/// Says once that an organization has been dark for longer than was allowed.
+struct DarkTooLong {
+    limit: Option<Duration>,
+    said: bool,
+}
+
+impl DarkTooLong {
+    fn is_over(&mut self, dark: Duration) -> bool {
+        let over = !self.said && self.limit.is_some_and(|limit| dark > limit);
+        self.said |= over;
+        over
     }
-}
 
-/// A finished job whose report is about to be printed.
-#[derive(Clone, Copy, Debug)]
-pub struct Delivery {
-    job: Uuid,
-    state: &'static str,
-}
-
-impl Ended {
-    /// What to mark once the report is out; `None` while the job is not finished.
-    pub fn delivery(&self) -> Option<Delivery> {
-        if self.stopped.is_some() {
-            return None;
-        }
-        let ended = |p: &Part| matches!(p.state, PartState::Refused | PartState::Superseded);
-        let state = if !self.parts.is_empty() && self.parts.iter().all(ended) { "superseded" } else { "done" };
-        Some(Delivery { job: self.job.id, state })
+    fn problem(&self, organization: &OrgId) -> Problem {
+        let limit = crate::core::duration::shown(self.limit.unwrap_or_default());
+        Problem::new(
+            Severity::Warning,
+            "dark-too-long",
+            organization.as_str(),
+            format!("cells have been dark for longer than --max-dark {limit}"),
+            "`scrybe-keys jobs status latest` shows what slows it down; `jobs tune` gives it more, --join more machines",
+        )
     }
-}
-
-/// Marks a finished job as done: called when its report has been printed, so that a run killed before that reports again
-/// instead of starting over.
-pub fn deliver(app: &App, delivery: Delivery) -> Result<(), Failure> {
-    Ok(app.connect()?.end_job(delivery.job, delivery.state, None)?)
-}
-
-/// A walk of one organization as the request wants it.
-fn walk_of<'w>(app: &'w App, catalog: &'w Catalog, request: &Request, keyring: &'w Keyring, target: usize) -> Walk<'w> {
-    let under = |version| (0..keyring.entries().len()).filter(|at| keyring.entries()[*at].version == version).collect();
-    let only = request.from_version.map(under);
-    Walk { app, catalog, keyring, target, only, wishes: request.wishes, workers: app.settings.policy.workers }
 }
 
 /// True for failures that another organization would meet as well.
@@ -437,13 +509,4 @@ pub(super) fn ends_the_job(failure: &Failure) -> bool {
             failure.code,
             "kms-no-credentials" | "kms-expired-credentials" | "kms-denied" | "kms-key-unusable" | "kms-not-found"
         )
-}
-
-fn touch(session: &mut Session, job: Uuid, last: &mut Instant) -> Result<bool, Failure> {
-    if last.elapsed() < Duration::from_secs(1) {
-        return Ok(false);
-    }
-    *last = Instant::now();
-    // A lost connection here does not stop the workers; they have their own and say so themselves.
-    Ok(session.touch_job(job).unwrap_or(false))
 }

@@ -10,6 +10,7 @@ use crate::core::keyring::{Entry, Keyring};
 use crate::core::problem::{Problem, Severity};
 use crate::core::seal::Cipher;
 use crate::db::catalog::Catalog;
+use crate::db::jobs::Part;
 use crate::db::{DekRow, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -28,15 +29,18 @@ pub fn current(organization: &OrgId, rows: &[DekRow]) -> Result<DekRow, Failure>
     let mut active: Vec<&DekRow> = rows.iter().filter(|r| r.active).collect();
     active.sort_by_key(|r| std::cmp::Reverse(r.version));
     match active.as_slice() {
-        [] if rows.is_empty() => {
-            Err(Failure::conflict("no-dek", format!("organization {organization} has no DEK and is not known"))
-                .hint("`scrybe-keys keys list` shows the organizations that have one"))
-        }
+        [] if rows.is_empty() => Err(no_dek(organization)),
         [] => Err(Failure::conflict("no-active-dek", format!("no DEK of organization {organization} is active"))
             .hint(format!("`scrybe-keys keys show {organization}` lists its versions"))),
         [first, second, ..] if first.version == second.version => Err(duplicate(organization, first, second)),
         [first, ..] => Ok((*first).clone()),
     }
+}
+
+/// What is said of an organization without any DEK.
+pub fn no_dek(organization: &OrgId) -> Failure {
+    Failure::conflict("no-dek", format!("organization {organization} has no DEK and is not known"))
+        .hint("`scrybe-keys keys list` shows the organizations that have one")
 }
 
 /// Refuses what a flip must not build on: two active rows, or two rows of one version.
@@ -94,6 +98,26 @@ pub fn unwrap(vault: &Vault, organization: &OrgId, rows: &[DekRow]) -> Result<Un
     let keyring = Keyring::new(entries);
     let at = keyring.entries().iter().position(|e| e.id == current.id).expect("the current DEK was unwrapped");
     Ok(Unwrapped { keyring, current: at, problems })
+}
+
+/// Unwraps the DEKs of an organization whose cells are waiting to be moved. Without the key they came from every cell would look
+/// unopenable: the walk waits for KMS instead, and every failure here is one to come back from.
+pub fn unwrap_for(vault: &Vault, part: &Part, deks: &[DekRow]) -> Result<Unwrapped, Failure> {
+    let waiting = |failure: Failure| {
+        let exit = if failure.exit == Exit::Unreachable { Exit::Unreachable } else { Exit::Incomplete };
+        Failure { exit, ..failure }.during(format_args!("cells of {} are waiting to be moved", part.organization))
+    };
+    let unwrapped = unwrap(vault, &part.organization, deks).map_err(waiting)?;
+    if let Some((previous, old)) = &part.previous
+        && unwrapped.keyring.entry(previous).is_none()
+    {
+        let why = unwrapped.problems.into_iter().next().map_or(String::new(), |p| p.message);
+        return Err(waiting(
+            Failure::new(Exit::Incomplete, "dek-refused", format!("version {old} cannot be unwrapped: {why}"))
+                .hint("make KMS unwrap it again, then run the same command: it goes on where it stopped"),
+        ));
+    }
+    Ok(unwrapped)
 }
 
 /// True when trying another DEK would fail just the same.

@@ -2,15 +2,19 @@
 //! Takes the job's lock, so it never runs beside the job itself. What still does not open is quarantined again.
 
 use super::audit::Journal;
-use super::walk::{Tally, Walk, WalkEnd};
+use super::crew::{Crew, Tally};
+use super::job::runner_name;
+use super::pulse::Pulse;
+use super::walk::{Source, Walk, WalkEnd};
 use super::wrapping::Vault;
 use super::{keyrings, preflight};
 use crate::app::App;
-use crate::core::cell::Wishes;
+use crate::core::cell::{Class, Judge, Wishes};
+use crate::core::data_map::DataMap;
 use crate::core::ids::OrgId;
 use crate::db::catalog::Catalog;
-use crate::db::cells::Rows;
-use crate::db::jobs::{Job, Quarantined};
+use crate::db::cells::{Lookup, Place, Rows};
+use crate::db::jobs::{Job, Owner, Quarantined};
 use crate::db::{Need, Session};
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -33,10 +37,11 @@ pub fn run(app: &App, session: &mut Session, job: &Job, cells: &[Quarantined]) -
     let catalog = session.catalog(map)?;
     preflight::check(app, session, &catalog, Need::Move, false)?;
     let mut journal = Journal::open(app)?;
-    if !session.lock_job(job.id, &format!("{} pid {}", journal.actor(), std::process::id()))? {
+    if !session.lock_job(job.id, &runner_name(&journal))? {
         return Err(Failure::conflict("job-running", format!("job {} is being worked on", job.id))
             .hint(format!("`scrybe-keys jobs attach {}`", job.id)));
     }
+    let _pulse = Pulse::start(app, job.id, runner_name(&journal))?;
     let subject = job.id.to_string();
     let intent = journal.intent(
         "RE_ENCRYPTION_STARTED",
@@ -70,6 +75,7 @@ fn try_rows(
     tally: &Tally,
 ) -> Result<(), Failure> {
     let map = &app.settings.map.value;
+    let crew = Crew::of(app, Some(1));
     let mut rows: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for cell in cells {
         rows.entry((&cell.organization, &cell.table)).or_default().insert(&cell.row);
@@ -79,22 +85,23 @@ fn try_rows(
             OrgId::parse(name).map_err(|e| Failure::internal("an organization without a name").caused_by(e))?;
         let deks = session.dek_rows(map, &organization)?;
         let unwrapped = keyrings::unwrap(vault, &organization, &deks)?;
-        let before = session.database_now()?;
-        let ids = Rows::Ids(ids.into_iter().map(str::to_owned).collect());
-        let chunk = session.add_late_chunk(job.id, &organization, table, ids)?;
+        let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+        let mut chunks = Vec::new();
+        // A row is in one of the table's heaps; the others do not find it.
+        for live in catalog.tables.iter().filter(|live| live.name == table) {
+            let rows = Rows::Ids(ids.clone());
+            chunks.push(session.add_own_chunk(job.id, &organization, &live.relation, rows, Owner::Settling)?);
+        }
         let walk = Walk {
-            app,
+            crew: &crew,
             catalog,
             keyring: &unwrapped.keyring,
             target: unwrapped.current,
             only: None,
             wishes: Wishes::default(),
-            workers: 1,
         };
-        match walk.run(vec![chunk], tally, |_| Ok(false))? {
-            WalkEnd::Done => {
-                session.clear_quarantine(job.id, name, table, before)?;
-            }
+        match walk.run(Source::Own(chunks), tally, |_| Ok(false))? {
+            WalkEnd::Done => forget_what_opens(session, catalog, map, job, (name, table), &ids, &unwrapped)?,
             WalkEnd::Stopped => {
                 return Err(Failure::new(Exit::Incomplete, "interrupted", "stopped on request")
                     .hint("run the same command again"));
@@ -105,5 +112,41 @@ fn try_rows(
             }
         }
     }
+    Ok(())
+}
+
+/// Takes from the list what lies under the target now, or is gone. What a batch stepped over stays listed.
+fn forget_what_opens(
+    session: &mut Session,
+    catalog: &Catalog,
+    map: &DataMap,
+    job: &Job,
+    (organization, table): (&str, &str),
+    ids: &[String],
+    keys: &keyrings::Unwrapped,
+) -> Result<(), Failure> {
+    let places: Vec<Place> = ids.iter().map(|id| Place { id: id.clone(), block: 0, line: 0, bytes: 0 }).collect();
+    let places: Vec<&Place> = places.iter().collect();
+    let mut judge = Judge::new(&keys.keyring);
+    let (mut rows, mut columns) = (Vec::new(), Vec::new());
+    for live in catalog.tables.iter().filter(|live| live.name == table) {
+        let statements = session.prepare_batches(map, live)?;
+        let mut batch = session.batch(live)?;
+        for row in batch.read(&statements, &places, Lookup::Key)? {
+            for (column, value) in live.columns.iter().zip(&row.values) {
+                let class = value.as_deref().map_or(Class::Absent, |raw| judge.classify(column.kind, raw));
+                let stays = match class {
+                    Class::Absent | Class::Plain | Class::PlainNested { .. } => false,
+                    Class::Sealed(at) | Class::Nested { outer: at, .. } => at != keys.current,
+                    Class::Unopenable(_) => true,
+                };
+                if stays {
+                    rows.push(row.id.clone());
+                    columns.push(column.name.clone());
+                }
+            }
+        }
+    }
+    session.keep_quarantined(job.id, organization, table, ids, &rows, &columns)?;
     Ok(())
 }

@@ -3,10 +3,13 @@
 //! A plan reads and counts; it holds no key material. It is shown, agreed to by its digest, and handed to `ops::job`, which checks again what
 //! could have changed. An unfinished job of the same scope is found here and gone on with; it is never doubled.
 
+use super::census;
+use super::cutting::Visit;
+use super::estimate::{Count, Reading, count_rows, counts_of, read_all};
+pub use super::request::{Cutover, Request, Scope};
 use super::wrapping::Vault;
 use super::{keyrings, preflight};
 use crate::app::App;
-use crate::core::cell::Wishes;
 use crate::core::data_map::Opens;
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::core::problem::{Problem, Severity};
@@ -17,40 +20,13 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+
 use std::time::Duration;
 
 /// Cells per second assumed where this database has no finished walk to measure by.
 const ASSUMED_RATE: f64 = 8000.0;
-
-/// Whose keys or cells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Organizations(Vec<OrgId>),
-    All,
-    /// Organizations whose active DEK is older than the policy allows, oldest first, at most so many.
-    Due {
-        at_most: u32,
-    },
-}
-
-/// What the operator asked for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub kind: JobKind,
-    pub scope: Scope,
-    pub reason: String,
-    /// Tables; empty: all of the map.
-    pub models: Vec<String>,
-    pub from_version: Option<KeyVersion>,
-    pub wishes: Wishes,
-    /// Replaces the map's cache time.
-    pub settle: Option<Duration>,
-    pub max_outage: Option<Duration>,
-    /// Flip and move nothing.
-    pub dek_only: bool,
-    pub allow_triggers: bool,
-}
+/// Share of that which one session reaches alone.
+const ONE_SESSION: f64 = 0.6;
 
 /// One organization's part of the plan.
 #[derive(Clone, Debug)]
@@ -67,6 +43,13 @@ pub struct Planned {
     pub cells: i64,
     /// Estimated seconds during which cells are dark.
     pub dark_seconds: f64,
+    /// In which order each table is visited.
+    pub visits: Vec<Visit>,
+    /// Rows to move by name, by table, where a census named them all: no walk is needed.
+    pub named: Option<Vec<(String, Vec<String>)>>,
+    /// Moves and flips in one transaction, which is estimated to take so many seconds.
+    pub atomic: bool,
+    pub cutover_seconds: f64,
     /// Where an unfinished job left it.
     pub state: PartState,
 }
@@ -86,39 +69,17 @@ pub struct Plan {
     pub settle: Duration,
     pub scope: String,
     pub digest: String,
+    /// For a re-encryption: what was read to see what there is to move.
+    pub read: Option<Reading>,
 }
 
-impl Request {
-    /// What makes two commands the same job. Reasons and settle times do not.
-    pub fn scope_text(&self) -> String {
-        let whose = match &self.scope {
-            Scope::All => "all".to_owned(),
-            Scope::Due { .. } => "due".to_owned(),
-            Scope::Organizations(list) => {
-                let mut ids: Vec<&str> = list.iter().map(OrgId::as_str).collect();
-                ids.sort_unstable();
-                format!("org={}", ids.join(","))
-            }
-        };
-        let mut text = format!("{} {whose}", self.kind.as_str());
-        if !self.models.is_empty() {
-            let mut models = self.models.clone();
-            models.sort_unstable();
-            text.push_str(&format!(" model={}", models.join(",")));
-        }
-        if let Some(version) = self.from_version {
-            text.push_str(&format!(" from={version}"));
-        }
-        for (set, word) in [
-            (self.wishes.include_plaintext, " include-plaintext"),
-            (self.wishes.unwrap_nested, " unwrap-nested"),
-            (self.dek_only, " dek-only"),
-        ] {
-            if set {
-                text.push_str(word);
-            }
-        }
-        text
+impl Plan {
+    /// True when there is nothing to move, and that is proven.
+    pub fn is_done(&self) -> bool {
+        self.job.is_none()
+            && self.refused.is_empty()
+            && self.organizations.is_empty()
+            && self.read.as_ref().is_some_and(|read| read.is_proof)
     }
 }
 
@@ -130,15 +91,15 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
     let context_line = super::binding::context_line(&app.settings, &binding);
     let catalog = session.catalog(map)?.only(&request.models)?;
     let need = if request.kind == JobKind::ReEncrypt { Need::Move } else { Need::Rotate };
-    preflight::check(app, session, &catalog, need, request.allow_triggers || request.dek_only)?;
+    let warnings = preflight::check(app, session, &catalog, need, request.allow_triggers || request.dek_only)?;
 
     let scope = request.scope_text();
     let job = session.running_job(&scope)?;
     if let Some(job) = job.as_ref().filter(|j| j.alive) {
         let runner = job.runner.as_deref().unwrap_or("another process");
-        return Err(Failure::conflict("job-running", format!("job {} is being worked on by {runner}", job.id))
+        return Err(Failure::conflict("job-running", format!("job {} is being run by {runner}", job.id))
             .hint(format!("watch it: `scrybe-keys jobs attach {}`", job.id))
-            .hint(format!("or stop it: `scrybe-keys jobs cancel {}`", job.id)));
+            .hint("or help it: run the same command again"));
     }
     let job = match job {
         Some(job) if finished_before(session, &job, &request)? => {
@@ -158,19 +119,31 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
         }
     };
     let rate = session.measured_rate()?.map_or((ASSUMED_RATE, false), |rate| (rate.max(1.0), true));
-    let counts = count_rows(session, &catalog)?;
+    let settle = request.settle.unwrap_or(Duration::from_secs(map.cache_seconds));
+    let (mut read, mut rings) = (None, census::Keyrings::new());
+    if request.kind == JobKind::ReEncrypt && job.is_none() {
+        let organizations: Vec<OrgId> = wanted.iter().map(|(o, _)| o.clone()).collect();
+        let taken = read_all(app, session, vault, &catalog, &request, &organizations, settle)?;
+        (read, rings) = (Some(taken.0), taken.1);
+    }
+    let tid_ranges = session.scans_tid_ranges()?;
+    let counts = match &read {
+        Some(read) => counts_of(&read.census, &catalog, tid_ranges),
+        None => count_rows(session, &catalog, tid_ranges)?,
+    };
     let mut plan = Plan {
-        settle: request.settle.unwrap_or(Duration::from_secs(map.cache_seconds)),
+        settle,
         request,
         context_line,
         catalog,
         job,
         organizations: Vec::new(),
         refused: Vec::new(),
-        problems: Vec::new(),
+        problems: warnings,
         rate,
         scope,
         digest: String::new(),
+        read,
     };
     for (organization, part) in wanted {
         // Refused ones do not count: or those that are always refused would keep all others waiting.
@@ -192,9 +165,14 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
             continue;
         }
         let deks = session.dek_rows(map, &organization)?;
-        let count = counts.get(organization.as_str()).copied().unwrap_or_default();
+        let count = counts.get(organization.as_str()).cloned().unwrap_or_default();
+        let proven_clean =
+            plan.read.as_ref().is_some_and(|read| read.is_proof) && rings.contains_key(organization.as_str());
+        if proven_clean && count.rows == 0 {
+            continue;
+        }
         let planned = match state {
-            PartState::Pending => plan_one(app, session, vault, &plan, &organization, &deks, count),
+            PartState::Pending => plan_one(app, session, vault, &plan, &rings, &organization, &deks, count),
             // Flipped already: what is left is to move, whatever the estimate says.
             _ => going_on(&organization, part.as_ref(), count, state),
         };
@@ -207,12 +185,19 @@ pub fn plan(app: &App, session: &mut Session, vault: &Vault, request: Request) -
             Err(failure) => plan.refused.push((organization, failure)),
         }
     }
-    if plan.organizations.is_empty() && plan.refused.len() == 1 {
+    if plan.job.is_none() && plan.organizations.is_empty() && plan.refused.len() == 1 {
         let (_, failure) = plan.refused.remove(0);
         return Err(failure);
     }
     plan.digest = digest(&plan);
     Ok(plan)
+}
+
+/// The job of the same scope that somebody runs now: to be helped, not doubled.
+pub fn running(app: &App, session: &mut Session, request: &Request) -> Result<Option<Job>, Failure> {
+    session.require_schema()?;
+    super::binding::check(app, session, true)?;
+    Ok(session.running_job(&request.scope_text())?.filter(|job| job.alive))
 }
 
 /// True for a job that only its report was missing of, when this is plainly another request: another reason, or an hour later.
@@ -242,6 +227,10 @@ fn going_on(
         rows: left,
         cells: (count.cells - part.cells_moved).max(0),
         dark_seconds: 0.0,
+        visits: Vec::new(),
+        named: None,
+        atomic: false,
+        cutover_seconds: 0.0,
         state,
     };
     Ok((planned, Vec::new()))
@@ -302,32 +291,13 @@ fn choose(app: &App, session: &mut Session, request: &Request) -> Result<Vec<Org
     }
 }
 
-/// Rows and values of an organization over all tables.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    rows: i64,
-    cells: i64,
-}
-
-fn count_rows(session: &mut Session, catalog: &Catalog) -> Result<BTreeMap<String, Count>, Failure> {
-    let mut all: BTreeMap<String, Count> = BTreeMap::new();
-    for live in &catalog.tables {
-        for (organization, rows, cells) in session.rows_by_organization(live)? {
-            if let Some(organization) = organization {
-                let count = all.entry(organization).or_default();
-                count.rows += rows;
-                count.cells += cells;
-            }
-        }
-    }
-    Ok(all)
-}
-
+#[expect(clippy::too_many_arguments, reason = "a plan's part draws on everything that was read for the plan")]
 fn plan_one(
     app: &App,
     session: &mut Session,
     vault: &Vault,
     plan: &Plan,
+    rings: &census::Keyrings,
     organization: &OrgId,
     deks: &[DekRow],
     count: Count,
@@ -345,6 +315,10 @@ fn plan_one(
         rows: if request.dek_only { 0 } else { count.rows },
         cells: count.cells,
         dark_seconds: dark(count.cells),
+        visits: count.visits.clone(),
+        named: count.named.clone(),
+        atomic: false,
+        cutover_seconds: 0.0,
         state: PartState::Pending,
     };
     if deks.is_empty() && request.kind == JobKind::Rotate {
@@ -353,10 +327,16 @@ fn plan_one(
     if request.kind != JobKind::ReEncrypt {
         keyrings::refuse_duplicates(organization, deks)?;
     }
-    let unwrapped = keyrings::unwrap(vault, organization, deks)?;
-    keyrings::prove_live_cell(session, &plan.catalog, organization, &unwrapped.keyring)?;
     let current = keyrings::current(organization, deks)?;
-    let mut problems = unwrapped.problems;
+    let fresh;
+    let (keyring, mut problems) = match rings.get(organization.as_str()) {
+        Some(keys) => (&keys.keyring, Vec::new()),
+        None => {
+            fresh = keyrings::unwrap(vault, organization, deks)?;
+            (&fresh.keyring, fresh.problems)
+        }
+    };
+    keyrings::prove_live_cell(session, &plan.catalog, organization, keyring)?;
     let planned = match request.kind {
         JobKind::Rotate => {
             let highest = deks.iter().map(|r| r.version).max().unwrap_or(current.version);
@@ -364,7 +344,7 @@ fn plan_one(
         }
         JobKind::Revert => {
             let back = revert_target(session, organization, deks, &current)?;
-            if unwrapped.keyring.entry(&back.id).is_none() {
+            if keyring.entry(&back.id).is_none() {
                 return Err(Failure::conflict(
                     "dek-refused",
                     format!("DEK row {} (version {}) cannot be unwrapped", back.id, back.version),
@@ -389,6 +369,16 @@ fn plan_one(
             planned(Some(current.version), current.version, Some(current.id.clone()))
         }
     };
+    let mut planned = planned;
+    let one_session = count.cells as f64 / (plan.rate.0 * ONE_SESSION);
+    planned.atomic = request.cutover == Cutover::Atomic
+        && request.kind == JobKind::Rotate
+        && planned.from.is_some()
+        && one_session <= request.max_cutover.as_secs_f64();
+    if planned.atomic {
+        planned.dark_seconds = 0.0;
+        planned.cutover_seconds = one_session;
+    }
     if let Some(limit) = request.max_outage
         && planned.dark_seconds > limit.as_secs_f64()
     {
@@ -443,7 +433,8 @@ fn digest(plan: &Plan) -> String {
     add(&plan.scope);
     add(&plan.job.as_ref().map_or(String::new(), |job| job.id.to_string()));
     add(&plan.request.reason);
-    add(&format!("{:?} {}", plan.settle, plan.request.allow_triggers));
+    add(&format!("{:?} {} {:?}", plan.settle, plan.request.allow_triggers, plan.request.cutover));
+    add(plan.request.after_commit.as_deref().unwrap_or_default());
     for planned in &plan.organizations {
         add(planned.organization.as_str());
         add(&format!("{:?} {} {:?} {:?}", planned.from, planned.to, planned.target, planned.state));

@@ -1,80 +1,142 @@
-//! One worker of a walk: a thread with its own connection, its own judge, and the batches it writes.
+//! One worker of a walk: a thread with a connection, its own judge, the chunk it has claimed and the batches it writes.
 //!
 //! What is safe to try again is tried again here: lock waits, deadlocks, a lost connection. A row somebody sits on is stepped over and left to
-//! settling; a row the database refuses is found by halving its batch and named. Key material is only borrowed. Next: `ops::walk`.
+//! settling; a row the database refuses is found by halving its batch and named. A chunk that somebody else has claimed meanwhile is dropped
+//! where it stands. Key material is only borrowed. Next: `ops::walk`.
 
-use super::batches::{cut, striped};
+use super::batches::{Batches, striped};
 use super::crash;
+use super::crew::Hand;
+use super::cutting;
+use super::resealing::reseal;
 use super::walk::Shared;
-use crate::core::cell::{Class, Judge};
+use crate::core::cell::Judge;
 use crate::db::catalog::LiveTable;
-use crate::db::cells::{BatchCount, BatchStatements, Lookup, NewRow, Place, Rows, TargetState};
+use crate::db::cells::{BatchCount, Lookup, Place, Rows, TargetState};
 use crate::db::jobs::{Chunk, ChunkKey};
-use crate::db::{DbError, DbErrorKind, Session};
+use crate::db::leases::Claim;
+use crate::db::{DbError, DbErrorKind};
 use crate::error::Failure;
 use crate::exit::Exit;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LOCK_TRIES: u32 = 20;
 /// Tries before locked rows are stepped over.
 const PATIENT_TRIES: u32 = 4;
 const CONNECT_TRIES: u32 = 6;
+/// How long a worker waits for chunks that other processes walk before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 enum Attempt {
     Committed,
     Superseded,
+    /// Somebody else has claimed the chunk.
+    Lost,
+}
+
+/// How a worker left a chunk.
+enum Left {
+    Walked,
+    Unfinished,
+    Lost,
 }
 
 pub(super) struct Worker<'a> {
     shared: &'a Shared<'a>,
-    session: Session,
-    statements: HashMap<String, BatchStatements>,
+    /// Number among the workers of this walk: those beyond the number wanted leave.
+    slot: usize,
+    hand: Hand,
     judge: Judge<'a>,
     /// How the chunk at hand finds its rows, and how a batch does now.
     usual: Lookup,
     lookup: Lookup,
+    /// Rows of the next batch.
+    batch_rows: usize,
+    /// When the lease of the chunk at hand was last renewed.
+    renewed: Instant,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn open(shared: &'a Shared<'a>) -> Result<Worker<'a>, Failure> {
-        let mut session = shared.walk.app.connect()?;
-        session.limit_lock_waits()?;
+    pub(super) fn open(shared: &'a Shared<'a>, slot: usize) -> Result<Worker<'a>, Failure> {
         Ok(Worker {
             shared,
-            session,
-            statements: HashMap::new(),
+            slot,
+            hand: shared.walk.crew.hand()?,
             judge: Judge::new(shared.walk.keyring),
             usual: Lookup::Place,
             lookup: Lookup::Place,
+            batch_rows: shared.walk.crew.pace.batch_rows(),
+            renewed: Instant::now(),
         })
     }
 
-    pub(super) fn run(&mut self) -> Result<(), Failure> {
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let crew = self.shared.walk.crew;
         loop {
-            if self.stopping() {
-                return Ok(());
+            if self.stopping() || self.is_one_too_many() {
+                break;
             }
-            let Some(chunk) = self.shared.queue.lock().expect("no worker panics with the lock").pop_front() else {
-                return Ok(());
+            let chunk = match self.claim()? {
+                Claim::Chunk(chunk) => chunk,
+                Claim::Elsewhere => {
+                    std::thread::sleep(LOOK_AGAIN);
+                    continue;
+                }
+                Claim::Nothing => break,
             };
-            if !self.chunk(&chunk)? {
-                // Unfinished: shown to the caller as left over.
-                self.shared.queue.lock().expect("no worker panics with the lock").push_front(chunk);
-                return Ok(());
+            self.renewed = Instant::now();
+            match self.chunk(&chunk)? {
+                Left::Walked => crash::point("chunk-done"),
+                Left::Lost => tracing::warn!(chunk = chunk.key.chunk, "another worker has taken this chunk over"),
+                Left::Unfinished => {
+                    match self.shared.leased {
+                        Some(_) => self.hand.session.release_chunk(&chunk.key)?,
+                        // Shown to the caller as left over.
+                        None => self.shared.queue.lock().expect("no worker panics with the lock").push_front(chunk),
+                    }
+                    break;
+                }
             }
-            crash::point("chunk-done");
         }
+        crew.give_back(self.hand);
+        Ok(())
+    }
+
+    fn claim(&mut self) -> Result<Claim, Failure> {
+        let Some((job, organization)) = self.shared.leased else {
+            let chunk = self.shared.queue.lock().expect("no worker panics with the lock").pop_front();
+            return Ok(chunk.map_or(Claim::Nothing, Claim::Chunk));
+        };
+        let crew = self.shared.walk.crew;
+        Ok(self
+            .with_retries(None, |w| Ok(w.hand.session.claim_chunk(job, organization, crew.process, crew.lease)?))?)
+    }
+
+    /// True when fewer workers are wanted than when this one began. The first always stays.
+    fn is_one_too_many(&self) -> bool {
+        self.slot >= self.shared.walk.crew.pace.workers()
     }
 
     fn stopping(&self) -> bool {
-        self.shared.stop.load(Ordering::SeqCst) || self.shared.walk.app.interrupt.asked()
+        self.shared.stop.load(Ordering::SeqCst) || self.shared.walk.crew.app.interrupt.asked()
     }
 
-    /// Walks one chunk; false when it was left unfinished.
-    fn chunk(&mut self, chunk: &Chunk) -> Result<bool, Failure> {
+    /// Renews the lease of the chunk at hand when a third of it has gone by. False when the chunk is somebody else's now.
+    fn still_ours(&mut self, key: &ChunkKey) -> Result<bool, Failure> {
+        let lease = self.shared.walk.crew.lease;
+        if self.renewed.elapsed() < lease / 3 {
+            return Ok(true);
+        }
+        self.renewed = Instant::now();
+        Ok(self.hand.session.renew_lease(key, lease).unwrap_or(true))
+    }
+
+    /// Walks one chunk.
+    fn chunk(&mut self, chunk: &Chunk) -> Result<Left, Failure> {
         let walk = self.shared.walk;
+        let key = &chunk.key;
         let live = walk.catalog.table(&chunk.table).ok_or_else(|| {
             Failure::conflict(
                 "table-gone",
@@ -82,50 +144,90 @@ impl<'a> Worker<'a> {
             )
             .hint("bring the data map back, or `scrybe-keys jobs cancel` and start anew")
         })?;
-        let window = self.with_retries(|w| Ok(w.session.window(live, &chunk.key.organization, &chunk.rows)?))?;
+        let window =
+            self.with_retries(Some(key), |w| Ok(w.hand.session.window(live, &key.organization, &chunk.rows)?))?;
+        // After the window: a table rewritten since its chunks were cut has other rows in these blocks.
+        if let Rows::Blocks { file, .. } = chunk.rows
+            && self.with_retries(Some(key), |w| Ok(w.hand.session.file_of(live)?))? != file
+        {
+            return self.replan(live, key, file);
+        }
         let by_block = matches!(chunk.rows, Rows::Blocks { .. });
-        self.usual = if by_block { Lookup::Key } else { Lookup::Place };
-        let order = if by_block { striped(&window) } else { window.iter().collect() };
-        let mut batches = cut(&order);
-        batches.reverse();
-        while let Some(mut places) = batches.pop() {
-            if self.stopping() {
-                return Ok(false);
+        self.usual = if by_block { Lookup::Blocks } else { Lookup::Place };
+        let mut batches = Batches::of(if by_block { striped(&window) } else { window.iter().collect() });
+        while let Some(places) = batches.next(self.batch_rows) {
+            if !self.waits_its_turn(key, places.len())? {
+                return Ok(Left::Lost);
+            }
+            if self.stopping() || self.is_one_too_many() {
+                return Ok(Left::Unfinished);
             }
             let last = batches.is_empty();
-            match self.with_retries(|w| w.batch(live, &chunk.key, &places, last)) {
-                Ok(Attempt::Committed) => {}
-                Ok(Attempt::Superseded) => return Ok(self.superseded()),
-                // One row that the database refuses must not keep the others dark: find it, name it, go on.
-                Err(StepError::Db(error)) if refuses_a_row(&error) && places.len() > 1 => {
-                    let rest = places.split_off(places.len() / 2);
-                    batches.push(rest);
-                    batches.push(places);
+            let began = Instant::now();
+            match self.with_retries(Some(key), |w| w.batch(live, key, &places, last)) {
+                Ok(Attempt::Committed) => {
+                    self.renewed = Instant::now();
+                    self.batch_rows = walk.crew.pace.next_batch(self.batch_rows, places.len(), began.elapsed());
                 }
-                Err(StepError::Db(error)) if refuses_a_row(&error) => {
+                Ok(Attempt::Superseded) => return Ok(self.superseded()),
+                Ok(Attempt::Lost) => return self.lost(),
+                // One row that the database refuses must not keep the others dark: find it, name it, go on.
+                Err(StepError::Db(error)) if error.refuses_a_row() && places.len() > 1 => batches.halve(places),
+                Err(StepError::Db(error)) if error.refuses_a_row() => {
                     let reason =
                         format!("the database refuses the row: SQLSTATE {}", error.sqlstate.as_deref().unwrap_or("?"));
-                    match self.with_retries(|w| w.set_aside(live, &chunk.key, places[0], &reason, last))? {
+                    match self.with_retries(Some(key), |w| w.set_aside(live, key, places[0], &reason, last))? {
                         Attempt::Committed => {}
                         Attempt::Superseded => return Ok(self.superseded()),
+                        Attempt::Lost => return self.lost(),
                     }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(true)
+        Ok(Left::Walked)
     }
 
-    fn superseded(&self) -> bool {
+    /// Cuts a rewritten table anew. Only the walk's own chunks are kept; settling cuts its own each time.
+    fn replan(&mut self, live: &LiveTable, key: &ChunkKey, file: i64) -> Result<Left, Failure> {
+        let Some((job, organization)) = self.shared.leased else {
+            return Ok(Left::Lost);
+        };
+        tracing::warn!(relation = live.relation, "the table was rewritten; its part of the walk is planned anew");
+        let pieces = cutting::cut(&mut self.hand.session, live, &key.organization)?;
+        self.hand.session.replan_blocks(job, organization, &live.relation, file, pieces)?;
+        Ok(Left::Lost)
+    }
+
+    /// Waits as the pace asks before a batch; the chunk is held meanwhile. False when it was taken over all the same.
+    fn waits_its_turn(&mut self, key: &ChunkKey, rows: usize) -> Result<bool, Failure> {
+        let shared = self.shared;
+        let mut ours = Ok(true);
+        shared.walk.crew.pace.wait(rows, || {
+            ours = self.still_ours(key);
+            matches!(ours, Ok(true)) && !self.stopping()
+        });
+        ours
+    }
+
+    fn lost(&self) -> Result<Left, Failure> {
+        match self.shared.leased {
+            Some(_) => Ok(Left::Lost),
+            None => Err(Failure::conflict("job-gone", "this job's records were changed by somebody else")
+                .hint("`scrybe-keys jobs list` shows what is there; then run the same command again")),
+        }
+    }
+
+    fn superseded(&self) -> Left {
         self.shared.superseded.store(true, Ordering::SeqCst);
         self.shared.stop.store(true, Ordering::SeqCst);
-        false
+        Left::Unfinished
     }
 
     fn prepare(&mut self, live: &LiveTable) -> Result<(), StepError> {
-        if !self.statements.contains_key(&live.name) {
-            let prepared = self.session.prepare_batches(&self.shared.walk.app.settings.map.value, live)?;
-            self.statements.insert(live.name.clone(), prepared);
+        if !self.hand.statements.contains_key(&live.relation) {
+            let prepared = self.hand.session.prepare_batches(&self.shared.walk.crew.app.settings.map.value, live)?;
+            self.hand.statements.insert(live.relation.clone(), prepared);
         }
         Ok(())
     }
@@ -140,15 +242,19 @@ impl<'a> Worker<'a> {
         last: bool,
     ) -> Result<Attempt, StepError> {
         self.prepare(live)?;
-        let statements = &self.statements[&live.name];
-        let mut batch = self.session.batch(live)?;
+        let Hand { session, statements } = &mut self.hand;
+        let statements = &statements[&live.relation];
+        let mut batch = session.batch(live)?;
         if batch.target(statements, self.shared.walk.target_id())? == TargetState::Superseded {
             return Ok(Attempt::Superseded);
         }
         for column in &live.columns {
-            batch.quarantine(key, &column.name, &place.id, reason)?;
+            batch.quarantine(key, &column.name, &place.id, reason, true)?;
         }
-        batch.count(statements, key, BatchCount { rows: 1, done: last, ..BatchCount::default() })?;
+        let count = BatchCount { rows: 1, done: last, ..BatchCount::default() };
+        if !batch.count(statements, key, count, self.shared.walk.crew.lease)? {
+            return Ok(Attempt::Lost);
+        }
         batch.commit()?;
         Ok(Attempt::Committed)
     }
@@ -156,63 +262,58 @@ impl<'a> Worker<'a> {
     fn batch(&mut self, live: &LiveTable, key: &ChunkKey, places: &[&Place], last: bool) -> Result<Attempt, StepError> {
         let walk = self.shared.walk;
         self.prepare(live)?;
-        let statements = &self.statements[&live.name];
-        let mut batch = self.session.batch(live)?;
+        let Hand { session, statements } = &mut self.hand;
+        let statements = &statements[&live.relation];
+        let mut batch = session.batch(live)?;
         let mut count = BatchCount { rows: places.len() as i64, done: last, ..BatchCount::default() };
-        let mut new_rows: Vec<NewRow> = Vec::new();
-        let mut cells_of: Vec<(i64, i64)> = Vec::new();
-        let mut bad = Vec::new();
-        for row in batch.read(statements, places, self.lookup)? {
-            let mut envelopes = vec![None; live.columns.len()];
-            let (mut cells, mut bytes) = (0, 0);
-            for (n, column) in live.columns.iter().enumerate() {
-                let Some(raw) = row.values[n].as_deref() else { continue };
-                let class = self.judge.classify(column.kind, raw);
-                if let Class::Unopenable(error) = class {
-                    bad.push((row.id.clone(), n, error.to_string()));
-                }
-                let new = self
-                    .judge
-                    .rewrite(column.kind, raw, class, walk.target, |at| walk.movable(at), column.tier, walk.wishes)
-                    .map_err(|e| Failure::internal("sealing stopped").caused_by(e))?;
-                if let Some(new) = new {
-                    cells += 1;
-                    bytes += new.len() as i64;
-                    envelopes[n] = Some(new.to_owned());
-                }
+        let mut rows = batch.read(statements, places, self.lookup)?;
+        if rows.len() < places.len() {
+            let found: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+            let missing: Vec<&Place> = places.iter().filter(|p| !found.contains(p.id.as_str())).copied().collect();
+            if matches!(self.lookup, Lookup::Place | Lookup::Blocks) {
+                // Moved since the window was read, by an update or a rewrite of the whole table.
+                rows.extend(batch.read(statements, &missing, Lookup::Key)?);
             }
-            if cells > 0 {
-                new_rows.push(NewRow { read: row, envelopes });
-                cells_of.push((cells, bytes));
+            if self.lookup == Lookup::Unlocked {
+                count.skipped = missing.len() as i64;
             }
         }
+        let resealed = reseal(&mut self.judge, walk, live, rows)?;
         // After the read: a cell that does not open may be under a key younger than this keyring, and then the target is not current. Before
         // the write: the lock keeps a flip out until commit. No sooner: a transaction that holds an id keeps dead rows from being pruned.
         if batch.target(statements, walk.target_id())? == TargetState::Superseded {
             return Ok(Attempt::Superseded);
         }
-        for (row, column, reason) in &bad {
-            batch.quarantine(key, &live.columns[*column].name, row, reason)?;
+        for (row, column, reason) in &resealed.unopenable {
+            batch.quarantine(key, &live.columns[*column].name, row, reason, false)?;
         }
         crash::point("batch-before-write");
-        if !new_rows.is_empty() {
-            for written in batch.write(statements, &new_rows)? {
-                count.cells += cells_of[written].0;
-                count.bytes += cells_of[written].1;
+        if !resealed.rows.is_empty() {
+            for written in batch.write(statements, &resealed.rows)? {
+                count.cells += resealed.sizes[written].0;
+                count.bytes += resealed.sizes[written].1;
             }
         }
-        batch.count(statements, key, count)?;
+        if !batch.count(statements, key, count, walk.crew.lease)? {
+            return Ok(Attempt::Lost);
+        }
         crash::point("batch-before-commit");
         batch.commit()?;
         crash::point("batch-after-commit");
-        self.shared.tally.rows.fetch_add(count.rows as u64, Ordering::Relaxed);
-        self.shared.tally.cells.fetch_add(count.cells as u64, Ordering::Relaxed);
+        for tally in [self.shared.tally, &walk.crew.done] {
+            tally.rows.fetch_add(count.rows as u64, Ordering::Relaxed);
+            tally.cells.fetch_add(count.cells as u64, Ordering::Relaxed);
+        }
         Ok(Attempt::Committed)
     }
 
     /// Tries again what is safe to try again: lock waits, deadlocks, and (after connecting anew) a lost connection. A batch
     /// whose commit answer was lost is repeated; its cells are then found under the target.
-    fn with_retries<T>(&mut self, mut step: impl FnMut(&mut Self) -> Result<T, StepError>) -> Result<T, StepError> {
+    fn with_retries<T>(
+        &mut self,
+        chunk: Option<&ChunkKey>,
+        mut step: impl FnMut(&mut Self) -> Result<T, StepError>,
+    ) -> Result<T, StepError> {
         let (mut lock_tries, mut connect_tries) = (0, 0);
         self.lookup = self.usual;
         loop {
@@ -228,12 +329,16 @@ impl<'a> Worker<'a> {
                         self.lookup = Lookup::Unlocked;
                     }
                     std::thread::sleep(jittered(Duration::from_millis(40 * u64::from(lock_tries))));
+                    if let Some(key) = chunk {
+                        // Lost or not: the batch finds out under the fence.
+                        self.still_ours(key)?;
+                    }
                 }
                 DbErrorKind::Unreachable if connect_tries < CONNECT_TRIES && !self.stopping() => {
                     tracing::warn!(%error, "connection lost, connecting again");
                     self.reconnect(&mut connect_tries)?;
                 }
-                DbErrorKind::Cancelled if self.shared.walk.app.interrupt.asked() => {
+                DbErrorKind::Cancelled if self.shared.walk.crew.app.interrupt.asked() => {
                     return Err(StepError::Failure(Failure::new(
                         Exit::Incomplete,
                         "statement-cancelled",
@@ -249,10 +354,9 @@ impl<'a> Worker<'a> {
         loop {
             *tries += 1;
             std::thread::sleep(jittered(Duration::from_millis(200 << (*tries).min(5))));
-            match Worker::open(self.shared) {
+            match self.shared.walk.crew.new_hand() {
                 Ok(fresh) => {
-                    self.session = fresh.session;
-                    self.statements.clear();
+                    self.hand = fresh;
                     return Ok(());
                 }
                 Err(failure) if *tries >= CONNECT_TRIES || self.stopping() => {
@@ -287,12 +391,6 @@ impl From<StepError> for Failure {
             StepError::Failure(failure) => failure,
         }
     }
-}
-
-/// True when the server said no to a row's new value: a constraint, a limit, a trigger.
-fn refuses_a_row(error: &DbError) -> bool {
-    let classes = ["22", "23", "54", "P0"];
-    error.sqlstate.as_deref().is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
 }
 
 impl From<DbError> for StepError {

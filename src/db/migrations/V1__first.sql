@@ -41,7 +41,13 @@ CREATE TABLE job (
     reason       text NOT NULL,
     run_id       uuid NOT NULL,
     actor        text NOT NULL,
+    -- What the operator calls it, where it is to be done once: no second job has this name.
+    once         text UNIQUE,
     cancel_asked boolean NOT NULL DEFAULT false,
+    -- What another terminal asks of whoever works on it: go on, hold before the next organization, hold now.
+    pause        text NOT NULL DEFAULT 'no' CHECK (pause IN ('no', 'between', 'now')),
+    -- Speed set from another terminal, as JSON; read again every second.
+    tuning       text NOT NULL DEFAULT '{}',
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     runner       text,
     touched_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -71,13 +77,15 @@ CREATE TABLE job_organization (
     -- Only of a walk that was not interrupted: what estimates rest on.
     walk_seconds      double precision,
     rows_estimated    bigint NOT NULL DEFAULT 0,
+    -- Oldest transaction that was open when the walk's chunks were cut: row versions of older ones are the walk's to find.
+    walk_basis        bigint,
     intent_id         uuid,
     problem_code      text,
     problem           text,
     PRIMARY KEY (job_id, organization_id)
 );
 
--- A piece of one table for one organization: keys (lower, upper], or heap blocks [from, to), open at NULL. Walked again from its
+-- A piece of one heap for one organization: keys (lower, upper], or blocks [from, to) of one file, open at NULL. Walked again from its
 -- start after a crash: cells already moved are recognised by opening under the target. `late` chunks record what settling moved.
 CREATE TABLE job_chunk (
     job_id            uuid NOT NULL,
@@ -89,8 +97,15 @@ CREATE TABLE job_chunk (
     by_block          boolean NOT NULL DEFAULT false,
     from_block        bigint,
     to_block          bigint,
+    file              bigint,
     late              boolean NOT NULL DEFAULT false,
     done              boolean NOT NULL DEFAULT false,
+    -- Who walks it, until when. Every claim raises the fence; a batch commits only under the fence it was claimed with.
+    fence             bigint NOT NULL DEFAULT 0,
+    lease_process     uuid,
+    lease_until       timestamptz,
+    -- Rows stepped over because somebody sat on them: settling looks at everything again.
+    rows_skipped      bigint NOT NULL DEFAULT 0,
     rows_visited      bigint NOT NULL DEFAULT 0,
     cells_moved       bigint NOT NULL DEFAULT 0,
     bytes_moved       bigint NOT NULL DEFAULT 0,
@@ -98,6 +113,35 @@ CREATE TABLE job_chunk (
     PRIMARY KEY (job_id, organization_id, chunk),
     FOREIGN KEY (job_id, organization_id) REFERENCES job_organization ON DELETE CASCADE
 );
+
+CREATE INDEX job_chunk_open ON job_chunk (job_id, organization_id, chunk) WHERE NOT done AND NOT late;
+
+-- Processes that work or worked on a job. One is alive while it holds its advisory lock.
+CREATE TABLE job_process (
+    process_id   uuid PRIMARY KEY,
+    job_id       uuid NOT NULL REFERENCES job ON DELETE CASCADE,
+    host         text NOT NULL,
+    pid          integer NOT NULL,
+    workers      integer NOT NULL DEFAULT 0,
+    started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at     timestamptz,
+    -- Rows it visited and cells it moved, and rows per second over the last moments.
+    rows_visited bigint NOT NULL DEFAULT 0,
+    cells_moved  bigint NOT NULL DEFAULT 0,
+    rate         double precision NOT NULL DEFAULT 0,
+    -- What it is doing, and what slows it down.
+    doing        text NOT NULL DEFAULT '',
+    slowed_by    text
+);
+CREATE INDEX job_process_job ON job_process (job_id);
+
+-- Transactions in which batches of an unfinished job wrote: row versions of theirs hold what the job put there.
+CREATE TABLE job_write (
+    job_id uuid NOT NULL REFERENCES job ON DELETE CASCADE,
+    xid    xid NOT NULL
+);
+CREATE INDEX job_write_job ON job_write (job_id);
 
 -- Cells that could not be moved, by name. Never contents.
 CREATE TABLE quarantine (
@@ -107,6 +151,8 @@ CREATE TABLE quarantine (
     column_name     text NOT NULL,
     row_id          text NOT NULL,
     reason          text NOT NULL,
+    -- True when it opens but the database refused its new value (a constraint, a trigger).
+    refused         boolean NOT NULL DEFAULT false,
     found_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (job_id, table_name, column_name, row_id)
 );
