@@ -70,11 +70,20 @@ _scrybe__keys() {
             scrybe__keys__subcmd__jobs,list)
                 cmd="scrybe__keys__subcmd__jobs__subcmd__list"
                 ;;
+            scrybe__keys__subcmd__jobs,pause)
+                cmd="scrybe__keys__subcmd__jobs__subcmd__pause"
+                ;;
             scrybe__keys__subcmd__jobs,retry-failed)
                 cmd="scrybe__keys__subcmd__jobs__subcmd__retry__subcmd__failed"
                 ;;
             scrybe__keys__subcmd__jobs,status)
                 cmd="scrybe__keys__subcmd__jobs__subcmd__status"
+                ;;
+            scrybe__keys__subcmd__jobs,tune)
+                cmd="scrybe__keys__subcmd__jobs__subcmd__tune"
+                ;;
+            scrybe__keys__subcmd__jobs,unpause)
+                cmd="scrybe__keys__subcmd__jobs__subcmd__unpause"
                 ;;
             scrybe__keys__subcmd__keys,list)
                 cmd="scrybe__keys__subcmd__keys__subcmd__list"
@@ -639,7 +648,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version list status attach cancel failures retry-failed"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version list status attach pause unpause tune cancel failures retry-failed"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -920,6 +929,60 @@ _scrybe__keys() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        scrybe__subcmd__keys__subcmd__jobs__subcmd__pause)
+            opts="-q -v -h -V --while-dark --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__retry__subcmd__failed)
             opts="-q -v -h -V --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -979,6 +1042,130 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__status)
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__jobs__subcmd__tune)
+            opts="-q -v -h -V --workers --max-rate --batch-rows --batch-time --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch-rows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__jobs__subcmd__unpause)
             opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1253,7 +1440,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__re__subcmd__encrypt)
-            opts="-q -v -h -V --org --all --model --from-version --to-version --reason --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --all --model --from-version --to-version --reason --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --join --join-wait --once --workers --max-rate --max-replica-lag --max-active-sessions --throttle-query --throttle-file --hours --max-time --until --pause-between --max-dark --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1280,6 +1467,62 @@ _scrybe__keys() {
                     return 0
                     ;;
                 --settle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --join)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --join-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --once)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-replica-lag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-active-sessions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --throttle-query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --throttle-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hours)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pause-between)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-dark)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1335,7 +1578,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__rotate)
-            opts="-q -v -h -V --org --all --due --max-orgs --reason --revert --dek-only --max-outage --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --all --due --max-orgs --reason --revert --dek-only --max-outage --cutover --max-cutover --after-commit --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --join --join-wait --once --workers --max-rate --max-replica-lag --max-active-sessions --throttle-query --throttle-file --hours --max-time --until --pause-between --max-dark --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1357,7 +1600,75 @@ _scrybe__keys() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cutover)
+                    COMPREPLY=($(compgen -W "online atomic" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-cutover)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after-commit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --settle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --join)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --join-wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --once)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-replica-lag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-active-sessions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --throttle-query)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --throttle-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hours)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pause-between)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-dark)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

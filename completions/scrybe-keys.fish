@@ -53,7 +53,7 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "context" -d
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "init" -d 'Bind this database to its environment and install the tool\'s own schema'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "rotate" -d 'Give organizations a new DEK version and move their cells to it'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "re-encrypt" -d 'Move cells to the active DEK version, wherever a flip left them behind'
-complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "jobs" -d 'See, follow and stop jobs that move cells'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "jobs" -d 'See, follow, slow down and stop jobs that move cells'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "keys" -d 'Show DEK versions, per organization'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "census" -d 'Count which key versions really protect how many cells, by opening them'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "audit" -d 'Read the audit chain, or prove that it is whole'
@@ -119,7 +119,25 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l org -
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-orgs -d 'How many organizations --due may start' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l reason -d 'Why; kept in the audit chain' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-outage -d 'Refuse an organization whose cells would be dark for longer' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l cutover -d 'How cells get to the new version' -r -f -a "online\t'Flip, then move: cells are dark one after the other until they are moved'
+atomic\t'Move and flip in one transaction, for organizations small enough; the others online'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-cutover -d 'Longest one-transaction cutover, by the estimate; larger organizations go online' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l after-commit -d 'Command that drops the application\'s cached keys or restarts it: run after each organization\'s commit. In production it comes from the configuration file' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l settle -d 'How long an application may go on using a cached key; 0s says that none does [default: the data map\'s, 5m]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l join -d 'Help a job that another process runs, here or on another machine: its id, or latest' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l join-wait -d 'How long --join waits for a job to begin' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l once -d 'Do this once: a job that was begun under this name is gone on with, or, when it is done, only reported' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l workers -d 'Worker threads of this process [default: the policy\'s, 2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-rate -d 'Rows per second at most, over all processes' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-replica-lag -d 'Slow down while a replica lags behind by more' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-active-sessions -d 'Slow down while more sessions run a statement' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l throttle-query -d 'Slow down while this query\'s first column is true or above zero' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l throttle-file -d 'Slow down while this file exists' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l hours -d 'Begin organizations only within these hours, e.g. 22:00-05:00' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-time -d 'Begin no organization after so long; what is begun is finished (exit 7)' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l until -d 'Begin no organization after this time of day, e.g. 05:00' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l pause-between -d 'Pause between organizations, for vacuum to keep up' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-dark -d 'Warn when an organization\'s cells are dark for longer' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
@@ -161,6 +179,20 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l f
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l to-version -d 'Must be the active version: any other is refused' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l reason -d 'Why; kept in the audit chain' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l settle -d 'How long an application may go on using a cached key; 0s says that none does [default: the data map\'s, 5m]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l join -d 'Help a job that another process runs, here or on another machine: its id, or latest' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l join-wait -d 'How long --join waits for a job to begin' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l once -d 'Do this once: a job that was begun under this name is gone on with, or, when it is done, only reported' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l workers -d 'Worker threads of this process [default: the policy\'s, 2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l max-rate -d 'Rows per second at most, over all processes' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l max-replica-lag -d 'Slow down while a replica lags behind by more' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l max-active-sessions -d 'Slow down while more sessions run a statement' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l throttle-query -d 'Slow down while this query\'s first column is true or above zero' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l throttle-file -d 'Slow down while this file exists' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l hours -d 'Begin organizations only within these hours, e.g. 22:00-05:00' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l max-time -d 'Begin no organization after so long; what is begun is finished (exit 7)' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l until -d 'Begin no organization after this time of day, e.g. 05:00' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l pause-between -d 'Pause between organizations, for vacuum to keep up' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l max-dark -d 'Warn when an organization\'s cells are dark for longer' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
@@ -193,37 +225,40 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s v
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s V -l version -d 'Print version'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
 staging\t''
 production\t''"
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l database-url-file -d 'File that holds the database address' -r -F
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
 local\t'The embedded KMS, in process: sandbox and drills'
 dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
 plain\t'A line every few seconds'
 json\t'One JSON object a line'
 none\t''"
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t''
 never\t''"
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -l no-input -d 'Never ask; what needs an answer is refused instead'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -s V -l version -d 'Print version'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -f -a "list" -d 'List jobs, newest first'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -f -a "status" -d 'Show one job by organization'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -f -a "attach" -d 'Follow a job until it ends'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -f -a "cancel" -d 'Stop a job after its batch and give it up; what was moved stays moved'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -f -a "failures" -d 'List the cells a job could not move: table, column, row id, reason'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach cancel failures retry-failed" -f -a "retry-failed" -d 'Try those cells again'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "list" -d 'List jobs, newest first'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "status" -d 'Show one job by organization'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "attach" -d 'Follow a job until it ends'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "pause" -d 'Hold a job before its next organization; one whose cells are dark is finished first'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "unpause" -d 'Let a held job go on'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "tune" -d 'Change the speed of a running job'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "cancel" -d 'Stop a job after its batch and give it up; what was moved stays moved'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "failures" -d 'List the cells a job could not move: table, column, row id, reason'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "retry-failed" -d 'Try those cells again'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l limit -d 'How many at most' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
@@ -300,6 +335,86 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l no-input -d 'Never ask; what needs an answer is refused instead'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l while-dark -d 'Hold at once, although cells stay dark until unpause'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l workers -d 'Worker threads of each process' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l max-rate -d 'Rows per second at most, over all processes; 0 lifts the limit' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l batch-rows -d 'Rows of a batch at most' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l batch-time -d 'How long a batch should take at most, e.g. 100ms' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''

@@ -279,6 +279,10 @@ fn golden_clinic() {
     clinic.text("jobs-cancel-ended", &["jobs", "cancel", "latest", "--yes"], 5);
     clinic.abandon_a_job();
     clinic.both("jobs-list", "jobs-list", &["jobs", "list"], 0);
+    clinic.both("jobs-pause", "jobs-pause", &["jobs", "pause", "latest"], 0);
+    clinic.both("jobs-tune", "jobs-tune", &["jobs", "tune", "latest", "--max-rate", "2000", "--workers", "4"], 0);
+    clinic.text("jobs-status-stopped", &["jobs", "status"], 0);
+    clinic.both("jobs-unpause", "jobs-unpause", &["jobs", "unpause", "latest"], 0);
     clinic.both("health", "health", &["health", "--deep"], 3);
     clinic.text("jobs-cancel", &["jobs", "cancel", "latest", "--yes"], 0);
     clinic.abandon_a_job();

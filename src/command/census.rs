@@ -79,9 +79,10 @@ impl Args {
         let vault = Vault::of(app)?;
         let (rings, mut problems) = census::load_keyrings(app, &mut session, &vault, &organizations)?;
         let request = Request {
-            filter: CensusFilter { organizations, sample: self.sample.filter(|p| *p < 100.0) },
+            filter: CensusFilter { organizations, sample: self.sample.filter(|p| *p < 100.0), changed: None },
             max_rate: self.max_rate,
             list_unopenable: if self.list_unopenable { 1000 } else { 0 },
+            from_version: None,
             wishes: Wishes::default(),
             probe_unmapped: self.models.is_empty(),
             workers: app.settings.policy.workers,

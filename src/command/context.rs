@@ -103,7 +103,7 @@ fn rows_of(s: &Settings) -> Vec<Row> {
         let columns: usize = map.tables.iter().map(|table| table.columns.len()).sum();
         format!("schema {}, {} tables, {columns} sealed columns", map.schema, map.tables.len())
     };
-    let Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs: _, workers } = &s.policy;
+    let Policy { dek_max_age_days, cmk_rotation_days, grace_days, max_orgs: _, workers, lease: _ } = &s.policy;
     let policy = format!(
         "DEK {dek_max_age_days} days, CMK {cmk_rotation_days} days, grace {grace_days} days, {workers} workers"
     );

@@ -1,26 +1,28 @@
 //! `jobs`: what is moving, what stopped, what could not be moved.
 
 use super::movement::{grouped, seconds};
+use super::steer;
 use crate::app::{App, Outcome};
 use crate::db::Session;
 use crate::db::jobs::{Job, Part, PartState};
+use crate::db::leases::Process;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::ops::audit::Journal;
+use crate::ops::pace::Tuning;
 use crate::ops::permit::{Consent, Danger, Permit};
 use crate::ops::{retry, rotation};
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// See, follow and stop jobs that move cells
+/// See, follow, slow down and stop jobs that move cells
 ///
-/// A job is one rotate or re-encrypt. Its progress is in the database: it can be followed from any terminal, and is gone on with by the command
-/// that began it.
+/// A job is one rotate or re-encrypt. Its progress is in the database: it can be followed and steered from any terminal, and is gone on with by
+/// the command that began it. Whoever works on a job hears orders within two seconds.
 ///
-/// Example: scrybe-keys jobs status latest
+/// Example: scrybe-keys jobs tune latest --max-rate 2000
 ///
-/// cancel and retry-failed change something, the others only read. A cancelled job's cells are moved by re-encrypt. Exit codes: 0; 2;
+/// pause, unpause, tune, cancel and retry-failed change something, the others only read. A cancelled job's cells are moved by re-encrypt. Exit codes: 0; 2;
 /// 3 (failures: there are some); 4; 5 (no such job, or another world); 6; 7 (attach: the job stopped unfinished); 8; 130 (attach was left).
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,6 +49,37 @@ pub enum What {
         /// Job id, or latest
         #[arg(default_value = "latest")]
         job: String,
+    },
+    /// Hold a job before its next organization; one whose cells are dark is finished first
+    Pause {
+        /// Job id, or latest
+        job: String,
+        /// Hold at once, although cells stay dark until unpause
+        #[arg(long, help_heading = "Safety")]
+        while_dark: bool,
+    },
+    /// Let a held job go on
+    Unpause {
+        /// Job id, or latest
+        job: String,
+    },
+    /// Change the speed of a running job
+    #[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["workers", "max_rate", "batch_rows", "batch_time"]))]
+    Tune {
+        /// Job id, or latest
+        job: String,
+        /// Worker threads of each process
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+        workers: Option<u16>,
+        /// Rows per second at most, over all processes; 0 lifts the limit
+        #[arg(long, value_name = "ROWS")]
+        max_rate: Option<u64>,
+        /// Rows of a batch at most
+        #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        batch_rows: Option<u32>,
+        /// How long a batch should take at most, e.g. 100ms
+        #[arg(long, value_name = "DURATION", value_parser = crate::core::duration::parse)]
+        batch_time: Option<Duration>,
     },
     /// Stop a job after its batch and give it up; what was moved stays moved
     Cancel {
@@ -77,7 +110,8 @@ impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
         let mut session = app.connect()?;
         session.require_schema()?;
-        let mutating = matches!(self.what, What::Cancel { .. } | What::RetryFailed { .. });
+        let mutating =
+            !matches!(self.what, What::List { .. } | What::Status { .. } | What::Attach { .. } | What::Failures { .. });
         let binding = crate::ops::binding::check(app, &mut session, mutating)?;
         if mutating {
             app.ui.say(&crate::ops::binding::context_line(&app.settings, &binding));
@@ -86,7 +120,18 @@ impl Args {
             What::List { limit } => list(app, &mut session, limit),
             What::Status { job } => status(app, &mut session, &job),
             What::Attach { job } => attach(app, &mut session, &job),
-            What::Cancel { job, consent } => cancel(app, &mut session, &job, &consent),
+            What::Pause { job, while_dark } => steer::pause(app, &mut session, &job, while_dark),
+            What::Unpause { job } => steer::unpause(app, &mut session, &job),
+            What::Tune { job, workers, max_rate, batch_rows, batch_time } => {
+                let tuning = Tuning {
+                    workers: workers.map(usize::from),
+                    batch_rows: batch_rows.map(|rows| rows as usize),
+                    batch_millis: batch_time.map(|time| time.as_millis() as u64),
+                    max_rate,
+                };
+                steer::tune(app, &mut session, &job, &tuning)
+            }
+            What::Cancel { job, consent } => steer::cancel(app, &mut session, &job, &consent),
             What::Failures { job, limit } => failures(app, &mut session, &job, limit),
             What::RetryFailed { job, consent } => retry_failed(app, &mut session, &job, &consent),
         }
@@ -94,7 +139,7 @@ impl Args {
 }
 
 /// The job an id or `latest` means.
-fn find(session: &mut Session, name: &str) -> Result<Job, Failure> {
+pub(super) fn find(session: &mut Session, name: &str) -> Result<Job, Failure> {
     let hint = "`scrybe-keys jobs list` shows the jobs of this database";
     let found = if name == "latest" {
         session.jobs(1)?.pop()
@@ -106,9 +151,13 @@ fn find(session: &mut Session, name: &str) -> Result<Job, Failure> {
     found.ok_or_else(|| Failure::conflict("no-job", format!("there is no job {name}")).hint(hint))
 }
 
-/// The word for a job's state: a running one that nobody works on is stopped.
+/// The word for a job's state: a running one that nobody works on is stopped, one that is held is paused.
 fn state(job: &Job) -> &str {
-    if job.state == "running" && !job.alive { "stopped" } else { &job.state }
+    match job.state.as_str() {
+        "running" if !job.alive => "stopped",
+        "running" if job.pause == "now" => "paused",
+        state => state,
+    }
 }
 
 fn list(app: &App, session: &mut Session, limit: i64) -> Result<Outcome, Failure> {
@@ -147,6 +196,10 @@ fn status(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
         })
         .collect();
     text.push_str(&app.ui.table(&["organization", "version", "state", "done", "moved", "dark"], &rows, &[3, 4]));
+    let processes = session.processes(job.id)?;
+    if job.state == "running" && processes.iter().any(|p| p.alive) {
+        text.push_str(&processes_text(app, &processes));
+    }
     for part in parts.iter().filter(|p| p.problem.is_some()) {
         let (_, problem) = part.problem.clone().expect("filtered");
         text.push_str(&format!("{}: {problem}\n", part.organization));
@@ -160,7 +213,31 @@ fn status(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
     }
     let mut data = job_json(&job);
     data["organizations"] = parts.iter().map(part_json).collect();
+    data["processes"] = processes.iter().map(process_json).collect();
     Outcome::done(data, text)
+}
+
+/// Who is at work: one line a process.
+fn processes_text(app: &App, processes: &[Process]) -> String {
+    let rows: Vec<Vec<String>> = processes
+        .iter()
+        .filter(|p| p.alive)
+        .map(|p| {
+            let doing = match &p.slowed_by {
+                Some(why) => format!("{} ({why})", p.doing),
+                None => p.doing.clone(),
+            };
+            let rate = grouped(p.rate.round() as i64);
+            vec![p.host.clone(), p.pid.to_string(), p.workers.to_string(), grouped(p.rows_visited), rate, doing]
+        })
+        .collect();
+    app.ui.table(&["host", "pid", "workers", "rows", "rows/s", "doing"], &rows, &[1, 2, 3, 4])
+}
+
+fn process_json(p: &Process) -> Value {
+    json!({"process": p.id.to_string(), "host": p.host, "pid": p.pid, "alive": p.alive, "workers": p.workers, "rowsVisited": p.rows_visited,
+        "cellsMoved": p.cells_moved, "rowsPerSecond": p.rate, "doing": p.doing, "slowedBy": p.slowed_by,
+        "startedAt": p.started_at.to_string(), "seenAt": p.seen_at.to_string(), "endedAt": p.ended_at.map(|t| t.to_string())})
 }
 
 /// Rows visited of those expected, e.g. `67%`. Kept short: ids stay whole at 80 columns.
@@ -172,8 +249,13 @@ fn done(part: &Part) -> String {
     }
 }
 
-fn head(job: &Job) -> String {
+pub(super) fn head(job: &Job) -> String {
     let mut text = format!("Job {}: {} ({})\n{}\nreason: {}\n", job.id, state(job), job.scope, begun(job), job.reason);
+    match job.pause.as_str() {
+        "now" if job.state == "running" => text.push_str("held: by `jobs pause --while-dark`\n"),
+        "between" if job.state == "running" => text.push_str("held before the next organization: by `jobs pause`\n"),
+        _ => {}
+    }
     if state(job) == "stopped"
         && let Some(command) = rotation::command_of(job)
     {
@@ -195,6 +277,7 @@ fn begun(job: &Job) -> String {
 fn attach(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failure> {
     let job = find(session, name)?;
     let progress = app.ui.progress(job.kind.as_str());
+    let mut shown = String::new();
     loop {
         let job = find(session, &job.id.to_string())?;
         let parts = session.job_parts(job.id)?;
@@ -203,17 +286,18 @@ fn attach(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
         let cells = parts.iter().map(|p| (p.cells_moved + p.cells_late).max(0) as u64).sum();
         progress.total(total);
         progress.at(rows, cells, total.saturating_sub(rows));
-        if let Some(part) = parts.iter().find(|p| p.state == PartState::Moving) {
-            progress.phase(&format!("{}: moving", part.organization));
-        } else if parts.iter().any(|p| p.state == PartState::Moved) {
-            progress.phase("settling");
+        let alive: Vec<Process> = session.processes(job.id)?.into_iter().filter(|p| p.alive).collect();
+        let doing = attached(&job, &alive);
+        if doing != shown {
+            progress.phase(&doing);
+            shown = doing;
         }
-        if state(&job) != "running" || app.interrupt.asked() {
+        if job.state != "running" || !job.alive || app.interrupt.asked() {
             progress.done();
             let mut outcome = status(app, session, &job.id.to_string())?;
             outcome.exit = match state(&job) {
                 "stopped" => Exit::Incomplete,
-                "running" => Exit::Interrupted,
+                "running" | "paused" => Exit::Interrupted,
                 "superseded" => Exit::Conflict,
                 _ => Exit::Done,
             };
@@ -223,47 +307,19 @@ fn attach(app: &App, session: &mut Session, name: &str) -> Result<Outcome, Failu
     }
 }
 
-fn cancel(app: &App, session: &mut Session, name: &str, consent: &Consent) -> Result<Outcome, Failure> {
-    let job = find(session, name)?;
-    if job.state != "running" {
-        return Err(Failure::conflict("job-ended", format!("job {} has ended ({})", job.id, job.state)));
+/// What is going on, in a line: the runner's doing, how many processes, and what slows them down.
+fn attached(job: &Job, alive: &[Process]) -> String {
+    let runner = alive.iter().find(|p| p.slowed_by.is_some()).or(alive.first());
+    let Some(first) = runner else { return job.kind.as_str().to_owned() };
+    let mut text = first.doing.clone();
+    if alive.len() > 1 {
+        let rate: f64 = alive.iter().map(|p| p.rate).sum();
+        text.push_str(&format!(", {} processes, {} rows/s", alive.len(), grouped(rate.round() as i64)));
     }
-    let parts = session.job_parts(job.id)?;
-    let dark = parts.iter().filter(|p| p.state == PartState::Moving).count();
-    app.ui.say(head(&job).trim_end());
-    if dark > 0 {
-        app.ui.warn(&format!(
-            "organizations with cells that are not moved yet: {dark}; these cells stay dark until re-encrypt moves them"
-        ));
+    if let Some(why) = &first.slowed_by {
+        text.push_str(&format!(" ({why})"));
     }
-    let digest = format!("cancel {}", job.id);
-    let permit = Permit::ask(&app.ui, Danger::Moderate, consent, &digest, "Give this job up?", &job.id.to_string())?;
-    permit.covers(&digest)?;
-    let mut journal = Journal::open(app)?;
-    let details = json!({"job": job.id.to_string(), "action": "cancel", "alive": job.alive});
-    let intent = journal.intent("RE_ENCRYPTION_FAILED", &job.id.to_string(), details.clone())?;
-    session.ask_cancel(job.id)?;
-    let deadline = std::time::Instant::now() + Duration::from_secs(15);
-    let mut now = find(session, &job.id.to_string())?;
-    while now.alive && std::time::Instant::now() < deadline && !app.interrupt.asked() {
-        std::thread::sleep(Duration::from_millis(200));
-        now = find(session, &job.id.to_string())?;
-    }
-    if !now.alive && now.state == "running" {
-        session.end_job(job.id, "cancelled", Some("interrupt"))?;
-        // Nobody is left to say how the dead run ended.
-        journal.close_interrupted(job.id, &job.id.to_string(), "RE_ENCRYPTION_STARTED", "RE_ENCRYPTION_FAILED")?;
-    }
-    journal.outcome(&intent, "RE_ENCRYPTION_FAILED", &job.id.to_string(), details)?;
-    let text = if now.alive {
-        format!("Asked. {} ends the job after its batch.\n", now.runner.as_deref().unwrap_or("Its process"))
-    } else {
-        let next = if dark > 0 { "\n  next: scrybe-keys re-encrypt --all" } else { "" };
-        format!("Job {} is cancelled; what was moved stays moved.{next}\n", job.id)
-    };
-    let mut outcome = Outcome::done(json!({"job": job.id.to_string(), "cancelled": !now.alive}), text)?;
-    outcome.changed = true;
-    Ok(outcome)
+    text
 }
 
 fn failures(app: &App, session: &mut Session, name: &str, limit: i64) -> Result<Outcome, Failure> {
@@ -322,7 +378,7 @@ fn retry_failed(app: &App, session: &mut Session, name: &str, consent: &Consent)
 
 fn job_json(job: &Job) -> Value {
     json!({"job": job.id.to_string(), "kind": job.kind.as_str(), "state": state(job), "scope": job.scope, "reason": job.reason,
-        "actor": job.actor, "runner": job.runner, "alive": job.alive, "createdAt": job.created_at.to_string(),
+        "actor": job.actor, "runner": job.runner, "alive": job.alive, "pause": job.pause, "tuning": Tuning::parse(&job.tuning), "createdAt": job.created_at.to_string(),
         "touchedAt": job.touched_at.to_string(), "endedAt": job.ended_at.map(|t| t.to_string()), "stopReason": job.stop_reason,
         "command": rotation::command_of(job),
         "census": job.census.as_ref().and_then(|c| serde_json::from_str::<Value>(c).ok())})

@@ -13,9 +13,13 @@ pub mod jobs;
 pub mod keys;
 pub mod man;
 pub mod movement;
+mod plan_shown;
 pub mod re_encrypt;
+mod report_shown;
 pub mod rotate;
 pub mod sandbox;
+pub mod speed;
+mod steer;
 
 use crate::app::{App, Outcome};
 use crate::config::Flags;

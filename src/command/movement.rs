@@ -1,20 +1,26 @@
 //! What `rotate` and `re-encrypt` share: the options of a move, how its plan is shown, how its end is reported.
 //! Not a verb. Nothing here decides anything; `ops::rotation` plans and `ops::job` runs.
 
+use super::speed::SpeedOptions;
+use super::{plan_shown, report_shown};
 use crate::app::{App, Outcome};
 use crate::core::cell::Wishes;
-use crate::core::data_map::Opens;
+
 use crate::core::ids::OrgId;
 use crate::core::problem::{Problem, Severity};
-use crate::db::jobs::{JobKind, Part, PartState};
+use crate::db::Session;
+use crate::db::jobs::{Job, JobKind};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::ops::job::{self, Ended};
+
+use crate::ops::ended::Ended;
+use crate::ops::job;
+use crate::ops::join::{self, Joined};
 use crate::ops::permit::{Consent, Danger, Permit};
 use crate::ops::rotation::{self, Plan, Request};
 use crate::ops::wrapping::Vault;
-use serde_json::{Value, json};
-use std::time::Duration;
+use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// Options of everything that moves cells.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +40,17 @@ pub struct MoveOptions {
     /// Show the plan and stop
     #[arg(long, help_heading = "Safety")]
     pub dry_run: bool,
+    /// Help a job that another process runs, here or on another machine: its id, or latest
+    #[arg(long, value_name = "JOB")]
+    pub join: Option<String>,
+    /// How long --join waits for a job to begin
+    #[arg(long, value_name = "DURATION", default_value = "0s", requires = "join", value_parser = crate::core::duration::parse)]
+    pub join_wait: Duration,
+    /// Do this once: a job that was begun under this name is gone on with, or, when it is done, only reported
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub once: Option<String>,
+    #[command(flatten)]
+    pub speed: SpeedOptions,
     #[command(flatten)]
     pub consent: Consent,
 }
@@ -61,33 +78,211 @@ pub fn organizations(ids: &[String]) -> Result<Vec<OrgId>, Failure> {
 pub fn run(app: &App, request: Request, options: &MoveOptions) -> Result<Outcome, Failure> {
     let mut session = app.connect()?;
     let vault = Vault::of(app)?;
+    if let Some(once) = &options.once
+        && let Some(outcome) = done_once(app, &mut session, once, &request)?
+    {
+        return Ok(outcome);
+    }
+    if !options.dry_run
+        && let Some(job) = rotation::running(app, &mut session, &request)?
+    {
+        return help(app, &vault, &mut session, job, options, &Own::of(&request));
+    }
     let plan = rotation::plan(app, &mut session, &vault, request)?;
-    drop(session);
-    let shown = plan_text(app, &plan);
+    let shown = plan_shown::text(app, &plan);
     if options.dry_run {
-        let mut outcome = Outcome::done(plan_json(&plan), shown)?;
+        let mut outcome = Outcome::done(plan_shown::json_of(&plan), shown)?;
         outcome.problems = plan.problems.clone();
-        outcome.problems.extend(plan.refused.iter().map(|(o, f)| refusal(o, f)));
+        outcome.problems.extend(plan.refused.iter().map(|(o, f)| report_shown::refusal(o, f)));
         outcome.exit = Exit::worst(plan.refused.iter().map(|(_, f)| f.exit));
         return Ok(outcome);
     }
     app.ui.say(shown.trim_end());
     if plan.organizations.is_empty() && plan.job.is_none() {
         if !plan.refused.is_empty() {
-            let problems: Vec<Problem> = plan.refused.iter().map(|(o, f)| refusal(o, f)).collect();
+            let problems: Vec<Problem> = plan.refused.iter().map(|(o, f)| report_shown::refusal(o, f)).collect();
             let text = format!("{}Nothing was changed.\n", problems_text(&problems));
-            let mut outcome = Outcome::done(plan_json(&plan), text)?;
+            let mut outcome = Outcome::done(plan_shown::json_of(&plan), text)?;
             outcome.problems = problems;
             outcome.exit = Exit::worst(plan.refused.iter().map(|(_, f)| f.exit));
             return Ok(outcome);
         }
-        return Outcome::done(json!({"rotations": [], "job": null}), "Nothing to do.\n");
+        return nothing_to_do(&plan);
     }
     let (danger, question, typed) = question(&plan);
     let permit = Permit::ask(&app.ui, danger, &options.consent, &plan.digest, &question, &typed)?;
-    let ended = job::run(app, &vault, plan, &permit)?;
-    app.delivers(ended.delivery());
-    report(app, ended)
+    let request = plan.request.clone();
+    match job::run(app, &vault, plan, &permit) {
+        // The same command was given elsewhere at the same moment: it is one job.
+        Err(failure) if failure.code == "job-running" => {
+            // It may not hold its lock yet, or be done already.
+            for _ in 0..20 {
+                if let Some(job) = rotation::running(app, &mut session, &request)? {
+                    return help(app, &vault, &mut session, job, options, &Own::of(&request));
+                }
+                if let Some(once) = &options.once
+                    && let Some(outcome) = done_once(app, &mut session, once, &request)?
+                {
+                    return Ok(outcome);
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Err(failure)
+        }
+        ended => {
+            let ended = ended?;
+            app.delivers(ended.delivery());
+            report_shown::outcome(app, ended)
+        }
+    }
+}
+
+/// What is this process's own when it runs somebody else's job on: never what the job's records say.
+struct Own {
+    budget: Option<jiff::Timestamp>,
+    after_commit: Option<String>,
+    workers: Option<usize>,
+}
+
+impl Own {
+    fn of(request: &Request) -> Own {
+        Own { budget: request.budget, after_commit: request.after_commit.clone(), workers: request.workers }
+    }
+}
+
+/// The answer where a job of this name has ended; `None` while it is to be begun or gone on with.
+fn done_once(app: &App, session: &mut Session, once: &str, request: &Request) -> Result<Option<Outcome>, Failure> {
+    session.require_schema()?;
+    crate::ops::binding::check(app, session, true)?;
+    let Some(job) = session.job_once(once)? else { return Ok(None) };
+    match job.state.as_str() {
+        "running" if job.scope == request.scope_text() => Ok(None),
+        "done" => {
+            let parts = session.job_parts(job.id)?;
+            app.ui.say(&format!("`{once}` was done before: by job {}", job.id));
+            let mut outcome = report_shown::outcome(app, Ended::of_job(job, parts, Vec::new()))?;
+            outcome.changed = false;
+            Ok(Some(outcome))
+        }
+        state => {
+            let hint = "`scrybe-keys jobs status` shows it; give another attempt another name";
+            Err(Failure::conflict(
+                "once-taken",
+                format!("job {} ({}, {state}) has the name `{once}`", job.id, job.scope),
+            )
+            .hint(hint))
+        }
+    }
+}
+
+/// Helps the job an id or `latest` means.
+pub fn join(app: &App, which: &str, options: &MoveOptions) -> Result<Outcome, Failure> {
+    let mut session = app.connect()?;
+    session.require_schema()?;
+    let vault = Vault::of(app)?;
+    let own = Own {
+        budget: options.speed.budget()?,
+        after_commit: app.settings.after_commit.as_ref().map(|command| command.value.clone()),
+        workers: options.speed.workers.map(usize::from),
+    };
+    let began = Instant::now();
+    loop {
+        let job = super::jobs::find(&mut session, which);
+        match job {
+            Ok(job) if job.state == "running" => return help(app, &vault, &mut session, job, options, &own),
+            Ok(_) | Err(Failure { code: "no-job", .. }) if began.elapsed() < options.join_wait => {
+                if app.interrupt.asked() {
+                    return Err(Failure::new(Exit::Interrupted, "interrupted", "interrupted; nothing was changed"));
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Ok(job) => {
+                return Err(Failure::conflict("job-ended", format!("job {} has ended ({})", job.id, job.state))
+                    .hint("`scrybe-keys jobs list` shows the jobs; --join-wait waits for one to begin"));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Helps a running job; runs it on when whoever ran it is gone.
+fn help(
+    app: &App,
+    vault: &Vault,
+    session: &mut Session,
+    job: Job,
+    options: &MoveOptions,
+    own: &Own,
+) -> Result<Outcome, Failure> {
+    let binding = crate::ops::binding::check(app, session, true)?;
+    let runner = job.runner.as_deref().filter(|_| job.alive).unwrap_or("nobody now");
+    app.ui.say(&format!(
+        "{}\nJob {} ({}), begun {:.0}, run by {runner}\nThis process helps: it claims work that nobody has, and runs the job on when the others are gone.",
+        crate::ops::binding::context_line(&app.settings, &binding),
+        job.id,
+        job.scope,
+        job.created_at
+    ));
+    let digest = format!("join {}", job.id);
+    let permit = Permit::ask(&app.ui, Danger::Mild, &options.consent, &digest, "Join it?", &job.id.to_string())?;
+    permit.covers(&digest)?;
+    loop {
+        match join::help(app, vault, &job, own.workers)? {
+            Joined::Ended(helped) => {
+                let mut outcome = report_shown::outcome(app, helped.ended)?;
+                let (rows, cells) = (grouped(helped.rows as i64), grouped(helped.cells as i64));
+                outcome.text.push_str(&format!("This process visited {rows} rows and moved {cells} cells.\n"));
+                return Ok(outcome);
+            }
+            Joined::Orphaned => {
+                app.ui.say("Whoever ran this job is gone: it is run on from here.");
+                let mut request = Request::of_job(&job)?;
+                request.workers = own.workers;
+                request.budget = own.budget;
+                request.after_commit = own.after_commit.clone();
+                let plan = match rotation::plan(app, session, vault, request) {
+                    Err(failure) if failure.code == "job-running" => continue,
+                    plan => plan?,
+                };
+                // Ended meanwhile: there is nothing to run on, and nothing new is begun.
+                if plan.job.as_ref().is_none_or(|planned| planned.id != job.id) {
+                    continue;
+                }
+                // Whoever agreed to help agreed to the job.
+                let agreed = Consent { yes: true, confirm: None };
+                let permit = Permit::ask(&app.ui, Danger::Mild, &agreed, &plan.digest, "Run it on?", "")?;
+                match job::run(app, vault, plan, &permit) {
+                    Err(failure) if matches!(failure.code, "job-running" | "stale-plan") => continue,
+                    ended => {
+                        let ended = ended?;
+                        app.delivers(ended.delivery());
+                        return report_shown::outcome(app, ended);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The answer where a plan has nothing in it. After a census that is proof, it says so.
+fn nothing_to_do(plan: &Plan) -> Result<Outcome, Failure> {
+    let Some(read) = plan.read.as_ref().filter(|_| plan.is_done()) else {
+        return Outcome::done(json!({"rotations": [], "job": null, "census": null}), "Nothing to do.\n");
+    };
+    let problems = read.census.problems();
+    let text = format!(
+        "Nothing to move: {} cells read in {}, none is under an older version.\n{}",
+        grouped(read.census.cells as i64),
+        seconds(read.census.seconds),
+        problems_text(&problems)
+    );
+    let census = crate::ops::census::to_json(&read.census);
+    let mut outcome = Outcome::done(json!({"rotations": [], "job": null, "census": census}), text)?;
+    if problems.iter().any(|p| p.severity == Severity::Critical) {
+        outcome.exit = Exit::Findings;
+    }
+    outcome.problems = problems;
+    Ok(outcome)
 }
 
 fn question(plan: &Plan) -> (Danger, String, String) {
@@ -102,200 +297,6 @@ fn question(plan: &Plan) -> (Danger, String, String) {
         JobKind::Revert => (Danger::Moderate, "Go back?".to_owned(), name),
         JobKind::ReEncrypt => (Danger::Moderate, "Move the cells?".to_owned(), name),
     }
-}
-
-fn plan_text(app: &App, plan: &Plan) -> String {
-    let mut text = format!("{}\n", plan.context_line);
-    if let Some(job) = &plan.job {
-        text.push_str(&format!("Going on with job {} ({}), begun {:.0}\n", job.id, job.scope, job.created_at));
-    }
-    let rows: Vec<Vec<String>> = plan
-        .organizations
-        .iter()
-        .map(|p| {
-            let versions = match p.from {
-                Some(from) if from == p.to => format!("{}", p.to),
-                Some(from) => format!("{from} -> {}", p.to),
-                None => format!("first: {}", p.to),
-            };
-            let dark = match p.state {
-                PartState::Moving | PartState::Moved => "flipped already".to_owned(),
-                _ if p.dark_seconds > 0.0 => format!("about {}", seconds(p.dark_seconds)),
-                _ => "-".to_owned(),
-            };
-            vec![p.organization.to_string(), versions, grouped(p.rows), grouped(p.cells), dark]
-        })
-        .collect();
-    text.push_str(&app.ui.table(&["organization", "version", "rows", "cells", "dark"], &rows, &[2, 3]));
-    let total: i64 = plan.organizations.iter().map(|p| p.cells).sum();
-    let basis = if plan.rate.1 { "measured here" } else { "assumed" };
-    let mut prose = format!("{} cells in all, at {} cells/s ({basis}).", grouped(total), grouped(plan.rate.0 as i64));
-    if app.settings.map.value.opens == Opens::ActiveOnly
-        && plan.request.kind != JobKind::ReEncrypt
-        && !plan.request.dek_only
-    {
-        prose.push_str(
-            " The application cannot open an organization's cells from its flip until they are moved (dark).",
-        );
-    }
-    if plan.settle.is_zero() {
-        prose.push_str(" No waiting for cached keys (--settle 0s): no application may hold one.");
-    } else {
-        prose.push_str(&format!(
-            " Afterwards {} until cached keys have run out, then the closing census.",
-            seconds(plan.settle.as_secs_f64())
-        ));
-    }
-    text.push_str(&app.ui.prose(&prose));
-    text.push('\n');
-    if plan.request.dek_only {
-        text.push_str("DEK only: cells stay under the old version, dark, until `scrybe-keys re-encrypt` moves them.\n");
-    }
-    for (organization, failure) in &plan.refused {
-        text.push_str(&format!("Refused: {organization}: {failure}\n"));
-    }
-    for problem in &plan.problems {
-        text.push_str(&format!("Note: {}: {}\n", problem.subject, problem.message));
-    }
-    text.push_str(&format!("Plan {}\n", plan.digest));
-    text
-}
-
-fn plan_json(plan: &Plan) -> Value {
-    let organizations: Vec<Value> = plan
-        .organizations
-        .iter()
-        .map(|p| {
-            json!({"organizationId": p.organization.as_str(), "previousVersion": p.from, "newVersion": p.to,
-                "rows": p.rows, "cells": p.cells, "darkSecondsEstimate": p.dark_seconds, "state": p.state.as_str()})
-        })
-        .collect();
-    json!({"plan": {"digest": plan.digest, "kind": plan.request.kind.as_str(), "scope": plan.scope, "context": plan.context_line,
-        "job": plan.job.as_ref().map(|j| j.id.to_string()), "organizations": organizations,
-        "cellsPerSecond": plan.rate.0, "rateMeasured": plan.rate.1, "settleSeconds": plan.settle.as_secs_f64()}})
-}
-
-fn refusal(organization: &OrgId, failure: &Failure) -> Problem {
-    let hint = failure.hints.first().cloned().unwrap_or_default();
-    Problem::new(Severity::Critical, failure.code, organization.as_str(), failure.message.clone(), hint)
-}
-
-fn report(app: &App, ended: Ended) -> Result<Outcome, Failure> {
-    let rows: Vec<Vec<String>> = ended
-        .parts
-        .iter()
-        .map(|p| {
-            vec![
-                p.organization.to_string(),
-                p.target.as_ref().map_or("-".to_owned(), |(_, v)| v.to_string()),
-                grouped(p.cells_moved + p.cells_late),
-                p.dark_seconds().map_or("-".to_owned(), seconds),
-                if p.quarantined > 0 {
-                    format!("{}, {} quarantined", p.state.as_str(), p.quarantined)
-                } else {
-                    p.state.as_str().to_owned()
-                },
-            ]
-        })
-        .collect();
-    let mut text = app.ui.table(&["organization", "version", "cells moved", "dark", "state"], &rows, &[2]);
-    let late: i64 = ended.parts.iter().map(|p| p.cells_late).sum();
-    if late > 0 {
-        text.push_str(&format!(
-            "{} of these cells were written behind the walk and moved while settling.\n",
-            grouped(late)
-        ));
-    }
-    if let Some(census) = &ended.census {
-        let stale = census.stale();
-        let verdict =
-            if stale == 0 { "none is left under an older version" } else { "some are left under an older version" };
-        text.push_str(&format!(
-            "Closing census: {} cells read in {}, {verdict}.\n",
-            grouped(census.cells as i64),
-            seconds(census.seconds)
-        ));
-    }
-    if ended.census.is_none()
-        && let Some(kept) = kept_census(&ended)
-    {
-        text.push_str(&format!(
-            "Closing census, taken by an earlier run: {} cells read.\n",
-            grouped(kept["cells"].as_i64().unwrap_or(0))
-        ));
-    }
-    if ended.stopped.is_none() {
-        text.push_str(&format!("Job {} is done.\n", ended.job.id));
-    } else {
-        text.push_str(&format!("Job {} is not finished.\n", ended.job.id));
-    }
-    let mut problems = ended.problems.clone();
-    problems.extend(ended.refused.iter().map(|(o, f)| refusal(o, f)));
-    for part in ended.parts.iter().filter(|p| p.quarantined > 0) {
-        problems.push(Problem::new(
-            Severity::Critical,
-            "quarantined-cells",
-            part.organization.as_str(),
-            format!("cells that open under no DEK, left as they are: {}", part.quarantined),
-            format!("scrybe-keys jobs failures {}", ended.job.id),
-        ));
-    }
-    problems.sort_by_key(|p| std::cmp::Reverse(p.severity));
-    text.push_str(&problems_text(&problems));
-    let data = report_json(&ended);
-    let mut outcome = Outcome::done(data, text)?;
-    outcome.changed = ended.parts.iter().any(|p| p.flipped || p.cells_moved + p.cells_late > 0);
-    outcome.exit = ended.exit;
-    outcome.problems = problems;
-    outcome.failure = ended.stopped;
-    Ok(outcome)
-}
-
-/// Each problem with the next command.
-pub fn problems_text(problems: &[Problem]) -> String {
-    let mut text = String::new();
-    for problem in problems {
-        text.push_str(&format!(
-            "{}: {}: {}\n  next: {}\n",
-            word(problem.severity),
-            problem.subject,
-            problem.message,
-            problem.hint
-        ));
-    }
-    text
-}
-
-fn report_json(ended: &Ended) -> Value {
-    let rotations: Vec<Value> = ended.parts.iter().map(|p| rotation_json(ended, p)).collect();
-    json!({"job": ended.job.id.to_string(), "kind": ended.job.kind.as_str(), "scope": ended.job.scope,
-        "finished": ended.stopped.is_none(), "stopReason": ended.stopped.as_ref().map(job::stop_reason),
-        "rotations": rotations, "census": ended.census.as_ref().map(crate::ops::census::to_json).or_else(|| kept_census(ended))})
-}
-
-/// The closing census that an earlier run of the same job took.
-fn kept_census(ended: &Ended) -> Option<Value> {
-    serde_json::from_str(ended.job.census.as_deref()?).ok()
-}
-
-fn rotation_json(ended: &Ended, part: &Part) -> Value {
-    let requested = !ended.job.scope.contains(" dek-only");
-    let status = match part.state {
-        PartState::Settled if !requested => "NOT_REQUESTED",
-        PartState::Settled => "COMPLETED",
-        PartState::Moved | PartState::Moving => "IN_PROGRESS",
-        PartState::Pending => "QUEUED",
-        PartState::Refused | PartState::Superseded => "FAILED",
-    };
-    json!({"organizationId": part.organization.as_str(), "success": part.state == PartState::Settled,
-        "previousVersion": part.previous.as_ref().map(|(_, v)| *v), "newVersion": part.target.as_ref().map(|(_, v)| *v),
-        "dekId": part.target.as_ref().map(|(id, _)| id.as_str()),
-        "rotatedAt": part.flipped.then_some(part.flipped_at).flatten().map(|t| t.to_string()), "rotatedBy": ended.job.actor,
-        "reEncryptionStatus": {"requested": requested, "status": status}, "state": part.state.as_str(),
-        "darkSeconds": part.dark_seconds(), "darkCellSeconds": if part.flipped { Some(part.dark_cell_seconds) } else { None },
-        "rowsVisited": part.rows_visited, "cellsMoved": part.cells_moved, "cellsMovedLate": part.cells_late,
-        "bytesMoved": part.bytes_moved, "quarantined": part.quarantined,
-        "problem": part.problem.as_ref().map(|(code, message)| json!({"code": code, "message": message}))})
 }
 
 /// `1234567` as `1,234,567`.
@@ -322,6 +323,18 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// Bytes as a person reads them: `870 kB`, `4.2 MB`, `12 GB`.
+pub fn bytes(bytes: i64) -> String {
+    let all = bytes as f64;
+    match bytes.abs() {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.0} kB", all / 1e3),
+        1_000_000..10_000_000 => format!("{:.1} MB", all / 1e6),
+        10_000_000..1_000_000_000 => format!("{:.0} MB", all / 1e6),
+        _ => format!("{:.1} GB", all / 1e9),
+    }
+}
+
 /// How a severity stands before a line.
 pub fn word(severity: Severity) -> &'static str {
     match severity {
@@ -330,6 +343,21 @@ pub fn word(severity: Severity) -> &'static str {
         Severity::Warning => "warning",
         Severity::Critical => "critical",
     }
+}
+
+/// Each problem with the next command.
+pub fn problems_text(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        text.push_str(&format!(
+            "{}: {}: {}\n  next: {}\n",
+            word(problem.severity),
+            problem.subject,
+            problem.message,
+            problem.hint
+        ));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -346,5 +374,9 @@ mod tests {
         assert_eq!(seconds(59.4), "59 s");
         assert_eq!(seconds(200.0), "3 min 20 s");
         assert_eq!(seconds(7500.0), "2 h 5 min");
+        assert_eq!(
+            [999, 870_000, 4_200_000, 12_000_000, 12_300_000_000].map(bytes),
+            ["999 B", "870 kB", "4.2 MB", "12 MB", "12.3 GB"]
+        );
     }
 }

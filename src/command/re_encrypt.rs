@@ -5,7 +5,8 @@ use crate::app::{App, Outcome};
 use crate::core::ids::KeyVersion;
 use crate::db::jobs::JobKind;
 use crate::error::Failure;
-use crate::ops::rotation::{Request, Scope};
+use crate::ops::rotation::{Cutover, Request, Scope};
+use std::time::Duration;
 
 /// Move cells to the active DEK version, wherever a flip left them behind
 ///
@@ -18,7 +19,7 @@ use crate::ops::rotation::{Request, Scope};
 /// Exit codes: 0; 2; 3 some cells cannot be opened and were left; 4 not agreed to; 5 superseded, refused or wrong binding; 6 denied;
 /// 7 not finished, run it again; 8, 9.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("whose").required(true).args(["orgs", "all"]))]
+#[command(group = clap::ArgGroup::new("whose").required(true).args(["orgs", "all", "join"]))]
 pub struct Args {
     /// Move this organization's cells; repeat for more
     #[arg(long = "org", value_name = "ID")]
@@ -44,6 +45,9 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
+        if let Some(job) = &self.options.join {
+            return movement::join(app, job, &self.options);
+        }
         let scope = if self.all { Scope::All } else { Scope::Organizations(movement::organizations(&self.orgs)?) };
         if let Some(wanted) = self.to_version {
             self.refuse_other_target(app, &scope, wanted)?;
@@ -59,6 +63,15 @@ impl Args {
             max_outage: None,
             dek_only: false,
             allow_triggers: self.options.allow_triggers,
+            cutover: Cutover::Online,
+            max_cutover: Duration::ZERO,
+            after_commit: None,
+            max_dark: Some(self.options.speed.max_dark),
+            pause_between: self.options.speed.pause_between,
+            rules: self.options.speed.rules(app),
+            budget: self.options.speed.budget()?,
+            once: self.options.once.clone(),
+            workers: self.options.speed.workers.map(usize::from),
         };
         movement::run(app, request, &self.options)
     }

@@ -4,7 +4,7 @@ use super::movement::{self, MoveOptions};
 use crate::app::{App, Outcome};
 use crate::db::jobs::JobKind;
 use crate::error::Failure;
-use crate::ops::rotation::{Request, Scope};
+use crate::ops::rotation::{Cutover, Request, Scope};
 use std::time::Duration;
 
 /// Give organizations a new DEK version and move their cells to it
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Changes the DEK table, the sealed columns and the tool's own schema. To undo: --revert. Exit codes: 0; 2; 3 some cells cannot be opened and
 /// were left; 4 not agreed to; 5 superseded, refused or wrong binding; 6 denied; 7 not finished, run it again; 8, 9.
 #[derive(clap::Args)]
-#[command(group = clap::ArgGroup::new("whose").required(true).args(["orgs", "all", "due"]))]
+#[command(group = clap::ArgGroup::new("whose").required(true).args(["orgs", "all", "due", "join"]))]
 pub struct Args {
     /// Rotate this organization; repeat for more
     #[arg(long = "org", value_name = "ID")]
@@ -33,8 +33,8 @@ pub struct Args {
     #[arg(long, value_name = "N", requires = "due", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_orgs: Option<u32>,
     /// Why; kept in the audit chain
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "join")]
+    pub reason: Option<String>,
     /// Go back: make the previous version active again and return the cells
     #[arg(long, requires = "orgs", conflicts_with_all = ["all", "due", "dek_only"])]
     pub revert: bool,
@@ -44,13 +44,27 @@ pub struct Args {
     /// Refuse an organization whose cells would be dark for longer
     #[arg(long, value_name = "DURATION", value_parser = crate::core::duration::parse, help_heading = "Safety")]
     pub max_outage: Option<Duration>,
+    /// How cells get to the new version
+    #[arg(long, value_name = "HOW", value_enum, default_value = "online", conflicts_with_all = ["revert", "dek_only"])]
+    pub cutover: Cutover,
+    /// Longest one-transaction cutover, by the estimate; larger organizations go online
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = crate::core::duration::parse)]
+    pub max_cutover: Duration,
+    /// Command that drops the application's cached keys or restarts it: run after each organization's commit.
+    /// In production it comes from the configuration file
+    #[arg(long, value_name = "COMMAND", conflicts_with = "dek_only")]
+    pub after_commit: Option<String>,
     #[command(flatten)]
     pub options: MoveOptions,
 }
 
 impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
-        if self.reason.trim().is_empty() {
+        if let Some(job) = &self.options.join {
+            return movement::join(app, job, &self.options);
+        }
+        let reason = self.reason.unwrap_or_default();
+        if reason.trim().is_empty() {
             return Err(Failure::usage("no-reason", "--reason is empty: say why, it is kept in the audit chain"));
         }
         let scope = if self.due {
@@ -67,7 +81,7 @@ impl Args {
         let request = Request {
             kind: if self.revert { JobKind::Revert } else { JobKind::Rotate },
             scope,
-            reason: self.reason,
+            reason,
             models: Vec::new(),
             from_version: None,
             wishes: self.options.wishes(),
@@ -75,7 +89,28 @@ impl Args {
             max_outage: self.max_outage,
             dek_only: self.dek_only,
             allow_triggers: self.options.allow_triggers,
+            cutover: self.cutover,
+            max_cutover: self.max_cutover,
+            after_commit: after_commit(app, self.after_commit)?,
+            max_dark: Some(self.options.speed.max_dark),
+            pause_between: self.options.speed.pause_between,
+            rules: self.options.speed.rules(app),
+            budget: self.options.speed.budget()?,
+            once: self.options.once.clone(),
+            workers: self.options.speed.workers.map(usize::from),
         };
         movement::run(app, request, &self.options)
     }
+}
+
+/// What to run when the application may drop its cached keys. In production only what the configuration file says.
+fn after_commit(app: &App, given: Option<String>) -> Result<Option<String>, Failure> {
+    if given.is_some() && app.settings.is_production() {
+        return Err(Failure::usage(
+            "after-commit-in-production",
+            "--after-commit is not taken from the command line in production",
+        )
+        .hint("put it into the configuration file: `after-commit: COMMAND`"));
+    }
+    Ok(given.or_else(|| app.settings.after_commit.as_ref().map(|command| command.value.clone())))
 }
