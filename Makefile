@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO := $(shell command -v cargo 2>/dev/null || echo "$$HOME/.cargo/bin/cargo")
 BIN := target/release/scrybe-keys
 
-.PHONY: help demo test check bench completions install
+.PHONY: help demo test check bench soak completions install
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,10 +35,15 @@ check: ## Formatting, lints, licences and sources of dependencies
 		echo "NOT CHECKED: licences, bans, sources and advisories of dependencies: cargo-deny is not installed ('cargo install cargo-deny --locked')."; \
 	fi
 
-bench: ## Rows per second of re-encrypt against a server-side UPDATE, side by side
-	@.ci/need rust cc postgresql
+bench: ## Speed beside PostgreSQL alone and the application's way; ARGS="--notes 1000000 --rounds 3" and more
+	@.ci/need rust cc postgresql python
 	$(CARGO) build --release --locked
-	@benches/reencrypt $(BIN)
+	$(CARGO) build --release --locked --bench row_by_row
+	@benches/measure $(BIN) $(ARGS)
+
+soak: ## Kill joined processes at random for a long time (SOAK_MINUTES=10); not part of any gate
+	@.ci/need rust cc postgresql python
+	SOAK_MINUTES="$${SOAK_MINUTES:-10}" $(CARGO) test --locked --test all -- soak_ --nocapture
 
 completions: ## Write the shell completions again
 	$(CARGO) build --locked

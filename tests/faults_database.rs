@@ -13,7 +13,7 @@ fn clinic() -> Option<World> {
 }
 
 /// A role of this test that is no superuser, and may do what the product needs but for `revoked`.
-fn as_operator(world: &mut World, revoked: &str) -> String {
+pub fn as_operator(world: &mut World, revoked: &str) -> String {
     let (role, mut sql) = (format!("op_{}", world.database.name), world.sql());
     sql.batch_execute(&format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'operator-password';

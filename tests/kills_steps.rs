@@ -143,11 +143,28 @@ fn kills_during_a_revert_are_resumed_by_the_plain_command() {
     let Some((world, _)) = clinic(2, 40) else { return };
     world.run(&ROTATE).expect(0);
     let revert = ["rotate", "--revert", "--org", world.org(), "--reason", "test", "--settle", "0s", "--yes", "--json"];
-    for point in ["flip-before-commit", "flip-after-commit", "batch-after-commit"] {
+    for point in [
+        "flip-before-intent",
+        "flip-after-intent",
+        "flip-before-commit",
+        "flip-after-commit",
+        "batch-before-write",
+        "batch-before-commit",
+        "batch-after-commit",
+        "chunk-done",
+        "before-census",
+        "before-outcome",
+        "before-delivered",
+    ] {
         let died = world.run_with(CRASH, point, &revert);
         assert!(died.was_killed(), "nothing died at {point}: {died:?}");
+        let active: Vec<i32> = world.versions(world.org()).iter().filter(|(_, a)| *a).map(|(v, _)| *v).collect();
+        assert_eq!(active.len(), 1, "{point}: {active:?}");
     }
-    world.run(&revert).expect(0);
+    let ran = world.run(&revert).expect(0);
+    assert_eq!(ran.json()["data"]["rotations"][0]["newVersion"], 1, "{ran:?}");
+    assert_eq!(world.number("SELECT count(*) FROM scrybe_keys.job WHERE kind = 'revert'"), 1, "it is one job");
+    proves(&world);
     assert_eq!(world.versions(world.org()), [(1, true), (2, false)]);
     world.check(Check { other: vec![(world.org().to_owned(), 1)], rows: Some(2), ..Check::version(2) });
 }

@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod crowd;
 pub mod emulators;
 pub mod endpoint;
 pub mod foreign;
@@ -17,4 +18,5 @@ pub mod kms_verdict;
 pub mod kms_wire;
 pub mod plain;
 pub mod python;
+pub mod reshaped;
 pub mod world;
