@@ -5,19 +5,17 @@ use super::speed::SpeedOptions;
 use super::{plan_shown, report_shown};
 use crate::app::{App, Outcome};
 use crate::core::cell::Wishes;
-
 use crate::core::ids::OrgId;
 use crate::core::problem::{Problem, Severity};
 use crate::db::Session;
 use crate::db::jobs::{Job, JobKind};
 use crate::error::Failure;
 use crate::exit::Exit;
-
 use crate::ops::ended::Ended;
 use crate::ops::job;
 use crate::ops::join::{self, Joined};
 use crate::ops::permit::{Consent, Danger, Permit};
-use crate::ops::rotation::{self, Plan, Request};
+use crate::ops::rotation::{self, Cutover, Plan, Request, Scope};
 use crate::ops::wrapping::Vault;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -56,9 +54,29 @@ pub struct MoveOptions {
 }
 
 impl MoveOptions {
-    /// What to do beyond moving.
-    pub fn wishes(&self) -> Wishes {
-        Wishes { include_plaintext: self.include_plaintext, unwrap_nested: self.unwrap_nested }
+    /// What these options ask for, over everything the map has, online; a verb adds its own.
+    pub fn request(&self, app: &App, kind: JobKind, scope: Scope, reason: String) -> Result<Request, Failure> {
+        Ok(Request {
+            kind,
+            scope,
+            reason,
+            models: Vec::new(),
+            from_version: None,
+            wishes: Wishes { include_plaintext: self.include_plaintext, unwrap_nested: self.unwrap_nested },
+            settle: self.settle,
+            max_outage: None,
+            dek_only: false,
+            allow_triggers: self.allow_triggers,
+            cutover: Cutover::Online,
+            max_cutover: Duration::ZERO,
+            after_commit: None,
+            max_dark: Some(self.speed.max_dark),
+            pause_between: self.speed.pause_between,
+            rules: self.speed.rules(app),
+            budget: self.speed.budget()?,
+            once: self.once.clone(),
+            workers: self.speed.workers.map(usize::from),
+        })
     }
 }
 

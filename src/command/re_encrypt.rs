@@ -5,8 +5,7 @@ use crate::app::{App, Outcome};
 use crate::core::ids::KeyVersion;
 use crate::db::jobs::JobKind;
 use crate::error::Failure;
-use crate::ops::rotation::{Cutover, Request, Scope};
-use std::time::Duration;
+use crate::ops::rotation::{Request, Scope};
 
 /// Move cells to the active DEK version, wherever a flip left them behind
 ///
@@ -53,25 +52,9 @@ impl Args {
             self.refuse_other_target(app, &scope, wanted)?;
         }
         let request = Request {
-            kind: JobKind::ReEncrypt,
-            scope,
-            reason: self.reason,
             models: self.models,
             from_version: self.from_version.map(KeyVersion),
-            wishes: self.options.wishes(),
-            settle: self.options.settle,
-            max_outage: None,
-            dek_only: false,
-            allow_triggers: self.options.allow_triggers,
-            cutover: Cutover::Online,
-            max_cutover: Duration::ZERO,
-            after_commit: None,
-            max_dark: Some(self.options.speed.max_dark),
-            pause_between: self.options.speed.pause_between,
-            rules: self.options.speed.rules(app),
-            budget: self.options.speed.budget()?,
-            once: self.options.once.clone(),
-            workers: self.options.speed.workers.map(usize::from),
+            ..self.options.request(app, JobKind::ReEncrypt, scope, self.reason)?
         };
         movement::run(app, request, &self.options)
     }

@@ -78,26 +78,14 @@ impl Args {
         } else {
             Scope::Organizations(movement::organizations(&self.orgs)?)
         };
+        let kind = if self.revert { JobKind::Revert } else { JobKind::Rotate };
         let request = Request {
-            kind: if self.revert { JobKind::Revert } else { JobKind::Rotate },
-            scope,
-            reason,
-            models: Vec::new(),
-            from_version: None,
-            wishes: self.options.wishes(),
-            settle: self.options.settle,
             max_outage: self.max_outage,
             dek_only: self.dek_only,
-            allow_triggers: self.options.allow_triggers,
             cutover: self.cutover,
             max_cutover: self.max_cutover,
             after_commit: after_commit(app, self.after_commit)?,
-            max_dark: Some(self.options.speed.max_dark),
-            pause_between: self.options.speed.pause_between,
-            rules: self.options.speed.rules(app),
-            budget: self.options.speed.budget()?,
-            once: self.options.once.clone(),
-            workers: self.options.speed.workers.map(usize::from),
+            ..self.options.request(app, kind, scope, reason)?
         };
         movement::run(app, request, &self.options)
     }
