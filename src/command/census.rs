@@ -89,7 +89,7 @@ impl Args {
         };
         let progress = app.ui.progress("census");
         progress.total(catalog.tables.iter().map(|t| t.rows.max(0) as u64).sum());
-        let taken = counting::take(app, &mut session, &catalog, &rings, &request, &*progress);
+        let taken = counting::take(app, &mut session, &catalog, &rings, &request, &*progress, || false);
         progress.done();
         let census = taken?;
         problems.extend(census.problems());

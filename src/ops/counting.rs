@@ -33,20 +33,9 @@ struct Shared<'a> {
     started: Instant,
 }
 
-/// Takes the census. `session` holds the snapshot; each worker joins it on a connection of its own.
+/// Takes the census. `session` holds the snapshot; each worker joins it on a connection of its own. `watch` is called all the time on the
+/// calling thread; returning true ends it as an interrupt does.
 pub fn take(
-    app: &App,
-    session: &mut Session,
-    catalog: &Catalog,
-    rings: &Keyrings,
-    request: &Request,
-    progress: &dyn Progress,
-) -> Result<Census, Failure> {
-    take_watched(app, session, catalog, rings, request, progress, || false)
-}
-
-/// Takes the census. `watch` is called all the time on the calling thread; returning true ends it as an interrupt does.
-pub fn take_watched(
     app: &App,
     session: &mut Session,
     catalog: &Catalog,

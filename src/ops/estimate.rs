@@ -119,7 +119,7 @@ pub(super) fn read_all(
     };
     let progress = app.ui.progress("reading every cell to see what there is to move");
     let mut holder = app.connect()?;
-    let census = counting::take(app, &mut holder, catalog, &rings, &wanted, &*progress);
+    let census = counting::take(app, &mut holder, catalog, &rings, &wanted, &*progress, || false);
     progress.done();
     let census = census?;
     // A table that was rewritten meanwhile was read as empty.

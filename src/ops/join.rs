@@ -171,7 +171,7 @@ impl Helper<'_> {
     fn hear(&mut self) -> Result<(), Failure> {
         let order = self.control.tick(&mut self.session, &*self.progress, light(self.app));
         if order == Order::Disconnected
-            && let Some(session) = self.connected_again()
+            && let Some(session) = registered_again(self.app, self.crew, self.job)
         {
             self.session = session;
         }
@@ -179,12 +179,6 @@ impl Helper<'_> {
             return Err(self.left());
         }
         Ok(())
-    }
-
-    fn connected_again(&self) -> Option<Session> {
-        let mut session = self.app.connect().ok()?;
-        register(&mut session, self.crew, self.job).ok()?;
-        Some(session)
     }
 
     fn left(&self) -> Failure {
@@ -235,9 +229,7 @@ impl Helper<'_> {
                 Order::GoOn => false,
                 Order::Cancelled => true,
                 Order::Disconnected => {
-                    if let Ok(mut again) = app.connect()
-                        && register(&mut again, crew, *job).is_ok()
-                    {
+                    if let Some(again) = registered_again(app, crew, *job) {
                         *session = again;
                     }
                     false
@@ -250,4 +242,11 @@ impl Helper<'_> {
             WalkEnd::Done | WalkEnd::Stopped | WalkEnd::Superseded => Ok(()),
         }
     }
+}
+
+/// One new connection on which this process is registered; `None`: not now.
+fn registered_again(app: &App, crew: &Crew<'_>, job: Uuid) -> Option<Session> {
+    let mut session = app.connect().ok()?;
+    register(&mut session, crew, job).ok()?;
+    Some(session)
 }

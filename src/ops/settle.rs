@@ -222,7 +222,7 @@ impl Runner<'_> {
             let Runner { app, session, control, progress, .. } = self;
             let light = light(app);
             let watch = || control.tick(session, &**progress, light) == Order::Cancelled;
-            let taken = counting::take_watched(app, &mut holder, &catalog, rings, &request, &**progress, watch);
+            let taken = counting::take(app, &mut holder, &catalog, rings, &request, &**progress, watch);
             let census = taken.map_err(|failure| match failure.code {
                 "interrupted" => self.stopped(),
                 _ => failure.hint("run the same command again: only the proof is left to do"),
