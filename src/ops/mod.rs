@@ -21,6 +21,7 @@ pub mod join;
 pub mod keyrings;
 pub mod keys;
 pub mod kms_guard;
+mod moving;
 pub mod pace;
 pub mod permit;
 pub mod preflight;
