@@ -248,6 +248,36 @@ pub fn tags_are_kept_and_replaced(bench: &Bench) -> Verdict {
     Ok(())
 }
 
+pub fn tags_are_taken_off(bench: &Bench) -> Verdict {
+    let new = NewKey { tags: tags(&[("keep", "1"), ("drop", "2"), ("lose", "3")]), ..NewKey::default() };
+    let key = ok(bench.here.create_key(&new))?;
+    ok(bench.here.untag_key(&key.key_id, &["drop".to_owned(), "lose".to_owned(), "never-there".to_owned()]))?;
+    let found = ok(bench.here.key_tags(&key.key_id))?;
+    ensure!(found.contains_key("keep") && !found.contains_key("drop") && !found.contains_key("lose"), "{found:?}");
+    Ok(())
+}
+
+pub fn a_key_is_described_anew(bench: &Bench) -> Verdict {
+    let key = new_key(bench)?;
+    ok(bench.here.describe_as(&key.key_id, "another"))?;
+    ensure!(ok(bench.here.describe_key(&key.key_id))?.description == "another", "not described anew");
+    refused(bench.here.describe_as(&key.key_id, &"x".repeat(8193)), &[Kind::Invalid])?;
+    ok(bench.here.schedule_key_deletion(&key.key_id, 7))?;
+    refused(bench.here.describe_as(&key.key_id, "too late"), &[Kind::KeyUnusable])
+}
+
+pub fn all_pages_of_keys_arrive(bench: &Bench) -> Verdict {
+    let mut made = Vec::new();
+    for _ in 0..120 {
+        made.push(new_key(bench)?.key_id);
+    }
+    let listed = ok(bench.here.list_keys())?;
+    let missing = made.iter().filter(|id| listed.iter().filter(|l| l == id).count() != 1).count();
+    ensure!(missing == 0, "{missing} of {} keys are missing or doubled", made.len());
+    ensure!(ok(bench.elsewhere.list_keys())?.iter().all(|id| !made.contains(id)), "listed elsewhere too");
+    Ok(())
+}
+
 pub fn rotation_is_on_off_and_says_when_next(bench: &Bench) -> Verdict {
     let key = new_key(bench)?;
     ensure!(!ok(bench.here.key_rotation_status(&key.key_id))?.enabled, "on from the start");

@@ -237,13 +237,44 @@ fn kms_engine_lists_in_pages_on_the_wire() {
 }
 
 #[test]
+fn kms_engine_lists_materials_in_pages_and_the_first_one_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    let kms = in_process(&engine);
+    let key = kms.create_key(&NewKey::default()).unwrap().value.key_id;
+    for _ in 0..4 {
+        kms.rotate_on_demand(&key).unwrap();
+    }
+    let all: Vec<_> = kms.key_materials(&key).unwrap().value.into_iter().filter_map(|m| m.material_id).collect();
+    let serving = serve(engine);
+    for (include, expected) in [("ROTATIONS_ONLY", &all[1..]), ("ALL_KEY_MATERIAL", &all[..])] {
+        let mut ids = Vec::new();
+        let mut marker = String::new();
+        loop {
+            let body = format!(r#"{{"KeyId":"{key}","IncludeKeyMaterial":"{include}","Limit":2{marker}}}"#);
+            let (status, answer) = kms_request(&serving, "ListKeyRotations", &body);
+            assert_eq!(status, 200, "{answer}");
+            let page = answer["Rotations"].as_array().unwrap();
+            ids.extend(page.iter().map(|m| m["KeyMaterialId"].as_str().unwrap().to_owned()));
+            match answer["NextMarker"].as_str() {
+                Some(next) => marker = format!(r#","Marker":"{next}""#),
+                None => break,
+            }
+        }
+        assert_eq!(ids, expected, "{include}");
+    }
+    let (_, default) = kms_request(&serving, "ListKeyRotations", &format!(r#"{{"KeyId":"{key}"}}"#));
+    assert_eq!(default["Rotations"].as_array().unwrap().len(), 4);
+}
+
+#[test]
 fn kms_engine_refuses_on_the_wire_what_it_does_not_do() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
     let key = in_process(&engine).create_key(&NewKey::default()).unwrap().value.key_id;
     let serving = serve(engine);
     for (operation, body, code) in [
-        ("ReEncrypt", "{}".to_owned(), "UnknownOperationException"),
+        ("GenerateMac", "{}".to_owned(), "UnknownOperationException"),
         ("GenerateDataKey", "{not json".to_owned(), "SerializationException"),
         ("GenerateDataKey", format!(r#"{{"KeyId":"{key}"}}"#), "ValidationException"),
         (
@@ -251,17 +282,35 @@ fn kms_engine_refuses_on_the_wire_what_it_does_not_do() {
             format!(r#"{{"KeyId":"{key}","KeySpec":"AES_256","NumberOfBytes":32}}"#),
             "ValidationException",
         ),
-        // Running a dry run for real would be the worst answer.
-        (
-            "GenerateDataKey",
-            format!(r#"{{"KeyId":"{key}","KeySpec":"AES_256","DryRun":true}}"#),
-            "UnsupportedOperationException",
-        ),
         ("CreateKey", r#"{"KeySpec":"RSA_2048"}"#.to_owned(), "UnsupportedOperationException"),
     ] {
         let (status, answer) = kms_request(&serving, operation, &body);
         assert_eq!((status, answer["__type"].as_str()), (400, Some(code)), "{operation}: {answer}");
     }
+    for (operation, body, code) in [
+        ("ReEncrypt", format!(r#"{{"DestinationKeyId":"{key}"}}"#), "ValidationException"),
+        ("Decrypt", format!(r#"{{"KeyId":"{key}"}}"#), "ValidationException"),
+        // The modifier stands for the ciphertext in a rehearsal only, and not for the key.
+        ("Decrypt", format!(r#"{{"KeyId":"{key}","DryRunModifiers":["IGNORE_CIPHERTEXT"]}}"#), "ValidationException"),
+        ("Decrypt", r#"{"DryRun":true,"DryRunModifiers":["IGNORE_CIPHERTEXT"]}"#.to_owned(), "ValidationException"),
+        (
+            "Decrypt",
+            format!(r#"{{"KeyId":"{key}","DryRun":true,"DryRunModifiers":["IGNORE_ALL"]}}"#),
+            "ValidationException",
+        ),
+        ("ListKeyRotations", format!(r#"{{"KeyId":"{key}","IncludeKeyMaterial":"SOME"}}"#), "ValidationException"),
+        ("GetKeyPolicy", format!(r#"{{"KeyId":"{key}","PolicyName":"other"}}"#), "NotFoundException"),
+        ("RetireGrant", r#"{"GrantToken":"AAAA"}"#.to_owned(), "InvalidGrantTokenException"),
+        ("RetireGrant", format!(r#"{{"KeyId":"{key}"}}"#), "ValidationException"),
+        ("ListGrants", format!(r#"{{"KeyId":"{key}","Limit":101}}"#), "ValidationException"),
+    ] {
+        let (status, answer) = kms_request(&serving, operation, &body);
+        assert_eq!((status, answer["__type"].as_str()), (400, Some(code)), "{operation} {body}: {answer}");
+    }
+    // AWS knows DryRun on some operations only; on the others it is an unknown member and the call is made.
+    assert_eq!(kms_request(&serving, "DisableKey", &format!(r#"{{"KeyId":"{key}","DryRun":true}}"#)).0, 200);
+    let (_, described) = kms_request(&serving, "DescribeKey", &format!(r#"{{"KeyId":"{key}"}}"#));
+    assert_eq!(described["KeyMetadata"]["KeyState"], "Disabled");
     let unsigned = http(&serving, "POST", "/", &[("X-Amz-Target", "TrentService.ListKeys")], "{}");
     assert!(unsigned.1.contains("MissingAuthenticationTokenException"), "{unsigned:?}");
 }

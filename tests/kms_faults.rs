@@ -1,24 +1,25 @@
 //! What the AWS adapter makes of every way a KMS can fail, over the real SDK and real connections: kinds, request ids, and how often each
 //! call was sent. The engine's own log counts: what must not be sent twice is seen once.
 
-use crate::support::kms_bench::{REGION, client, open, options, serve};
+use crate::support::kms_bench::{ELSEWHERE, REGION, client, open, options, serve};
 use scrybe_keys::aws::{AwsKms, Options, Patience};
-use scrybe_keys::core::kms::{Context, KeyState, Kms, KmsErrorKind as Kind, NewKey};
+use scrybe_keys::core::kms::{Context, KeyState, Kms, KmsErrorKind as Kind, NewKey, ReEncrypt, Rehearsal};
 use scrybe_keys::local::endpoint::Serving;
 use scrybe_keys::local::{Engine, Fault, FaultKind};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-struct World {
-    engine: Engine,
-    kms: AwsKms,
-    key: String,
-    _serving: Serving,
+/// A client over the wire, a key, and the engine behind it.
+pub struct World {
+    pub engine: Engine,
+    pub kms: AwsKms,
+    pub key: String,
+    pub serving: Serving,
     _dir: tempfile::TempDir,
 }
 
 impl World {
-    fn new() -> World {
+    pub fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
         let serving = serve(engine.clone());
@@ -30,14 +31,14 @@ impl World {
         };
         let kms = AwsKms::connect(&Options { patience, ..options(&serving.url(), REGION) }).unwrap();
         let key = kms.create_key(&NewKey::default()).unwrap().value.key_id;
-        World { engine, kms, key, _serving: serving, _dir: dir }
+        World { engine, kms, key, serving, _dir: dir }
     }
 
-    fn fail(&self, operation: &str, times: u32, fault: FaultKind) {
+    pub fn fail(&self, operation: &str, times: u32, fault: FaultKind) {
         self.engine.add_fault(Fault { operation: operation.to_owned(), nth: 1, times, fault });
     }
 
-    fn sent(&self, operation: &str) -> usize {
+    pub fn sent(&self, operation: &str) -> usize {
         self.engine.requests(0).iter().filter(|r| r.operation == operation).count()
     }
 }
@@ -169,6 +170,19 @@ fn kms_faults_a_lost_answer_to_a_new_key_finds_that_key_and_makes_no_second() {
 }
 
 #[test]
+fn kms_faults_a_rehearsal_fails_like_any_call() {
+    let world = World::new();
+    let none = Context::new();
+    let call = || Rehearsal::GenerateDataKey { key: &world.key, context: &none };
+    world.fail("GenerateDataKey", 1, FaultKind::Denied);
+    assert_eq!(world.kms.rehearse(call()).unwrap_err().kind, Kind::Denied);
+    world.fail("GenerateDataKey", 2, FaultKind::Throttled);
+    world.kms.rehearse(call()).unwrap();
+    let last = world.engine.requests(0).pop().unwrap();
+    assert_eq!((last.operation.as_str(), last.outcome.as_str()), ("GenerateDataKey", "DryRunOperationException"));
+}
+
+#[test]
 fn kms_faults_a_hard_limit_is_not_throttling() {
     let world = World::new();
     let tags = (0..51).map(|n| (format!("tag-{n}"), "x".to_owned())).collect();
@@ -209,13 +223,31 @@ fn kms_faults_nothing_secret_reaches_the_request_log_or_an_error() {
     world.kms.encrypt(&world.key, secret, &Context::new()).unwrap();
     world.fail("Encrypt", 1, FaultKind::Denied);
     let error = world.kms.encrypt(&world.key, secret, &Context::new()).unwrap_err();
+    let none = Context::new();
+    let what = ReEncrypt {
+        source: None,
+        source_context: &none,
+        target: &world.key,
+        target_context: &none,
+        wrapped: &made.wrapped,
+    };
+    let moved = world.kms.re_encrypt(what).unwrap().value;
+    world.kms.rehearse(Rehearsal::ReEncrypt(what)).unwrap();
+    world.kms.rehearse(Rehearsal::Encrypt { key: &world.key, context: &none }).unwrap();
+    let policy =
+        r#"{"Id":"policy-marker","Statement":{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}}"#;
+    world.kms.put_key_policy(&world.key, policy).unwrap();
     let log = serde_json::to_string(&world.engine.requests(0)).unwrap();
     let seen = format!("{log} {error} {error:?}");
     for bytes in [made.dek.expose().as_slice(), secret] {
         assert!(!seen.contains(&base64(bytes)), "base64 of a secret");
         assert!(!seen.contains(&hex(bytes)), "hex of a secret");
     }
-    assert!(!seen.contains("plaintext-marker"));
+    for ciphertext in [&made.wrapped, &moved.wrapped] {
+        assert!(!seen.contains(&base64(ciphertext)), "a ciphertext");
+    }
+    assert!(!seen.contains("plaintext-marker") && !seen.contains("policy-marker"));
+    assert!(log.contains("ReEncrypt") && log.contains("PutKeyPolicy"), "{log}");
     assert!(log.contains("GenerateDataKey") && log.contains("AccessDeniedException"), "the log is not empty: {log}");
 }
 
@@ -231,18 +263,25 @@ fn kms_faults_credentials_and_endpoints_of_the_environment() {
             assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         }
         Ok("insecure-endpoint") => {
-            let error = AwsKms::connect(&Options::new(REGION)).unwrap().describe_key("alias/any").unwrap_err();
-            assert_eq!(error.kind, Kind::Invalid, "{error}");
-            assert!(error.message.contains("neither https nor loopback"), "{error}");
+            let kms = AwsKms::connect(&Options::new(REGION)).unwrap();
+            let sibling = kms.in_region(ELSEWHERE).unwrap();
+            for error in [kms.describe_key("alias/any").unwrap_err(), sibling.describe_key("alias/any").unwrap_err()] {
+                assert_eq!(error.kind, Kind::Invalid, "{error}");
+                assert!(error.message.contains("neither https nor loopback"), "{error}");
+            }
         }
         Ok("proxy") => {
             // With the endpoint of the environment and with one that was given.
             let given = std::env::var("AWS_ENDPOINT_URL").unwrap();
-            let kms_alone = Options { kms_endpoint: Some(given.clone()), ..Options::new(REGION) };
+            let kms_alone = Options { endpoints: [("kms", given.clone())].into(), ..Options::new(REGION) };
             for options in [Options::new(REGION), options(&given, REGION), kms_alone] {
                 let kms = AwsKms::connect(&options).unwrap();
                 assert_eq!(kms.describe_key("alias/any").unwrap_err().kind, Kind::NotFound);
                 kms.caller().unwrap();
+                // Nor between us and a sibling in another region, which is at the same endpoint.
+                let sibling = kms.in_region(ELSEWHERE).unwrap();
+                assert_eq!(sibling.describe_key("alias/any").unwrap_err().kind, Kind::NotFound);
+                sibling.caller().unwrap();
             }
         }
         _ => {

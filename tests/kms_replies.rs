@@ -3,7 +3,7 @@
 
 use crate::support::kms_bench::{REGION, options};
 use scrybe_keys::aws::{AwsKms, Options, Patience};
-use scrybe_keys::core::kms::{Context, Kms, KmsError, KmsErrorKind as Kind};
+use scrybe_keys::core::kms::{Context, Kms, KmsError, KmsErrorKind as Kind, MultiRegion, ReEncrypt, Rehearsal};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -53,6 +53,7 @@ fn kms_replies_every_code_says_what_an_operator_can_do() {
         (400, "IncorrectKeyException", Kind::WrongKey),
         (400, "InvalidCiphertextException", Kind::InvalidCiphertext),
         (400, "AlreadyExistsException", Kind::AlreadyExists),
+        (400, "ConflictException", Kind::Busy),
         (400, "LimitExceededException", Kind::LimitExceeded),
         (400, "UnsupportedOperationException", Kind::Unsupported),
         (400, "ValidationException", Kind::Invalid),
@@ -60,6 +61,10 @@ fn kms_replies_every_code_says_what_an_operator_can_do() {
         (400, "MalformedPolicyDocumentException", Kind::Invalid),
         (400, "TagException", Kind::Invalid),
         (400, "InvalidKeyUsageException", Kind::Invalid),
+        (400, "InvalidGrantIdException", Kind::Invalid),
+        (400, "InvalidGrantTokenException", Kind::Invalid),
+        (400, "DryRunOperationException", Kind::WouldSucceed),
+        (412, "DryRunOperationException", Kind::WouldSucceed),
         (400, "ThrottlingException", Kind::Throttled),
         (500, "KMSInternalException", Kind::Unreachable),
         (500, "DependencyTimeoutException", Kind::Unreachable),
@@ -140,5 +145,83 @@ fn kms_replies_a_data_key_that_is_none_is_refused() {
         let error = always(200, "", body).generate_data_key("k", &Context::new()).err().unwrap();
         assert_eq!(error.kind, Kind::Unknown, "{error}");
         assert_eq!(error.request_id.as_deref(), Some("recorded-id"));
+    }
+}
+
+#[test]
+fn kms_replies_a_rehearsal_ends_well_only_with_the_one_error_that_says_so() {
+    let none = Context::new();
+    let call = || Rehearsal::GenerateDataKey { key: "k", context: &none };
+    let judged = |status, body: &str| always(status, "", body).rehearse(call());
+    let fine = judged(400, r#"{"__type":"DryRunOperationException","message":"as recorded"}"#).unwrap();
+    assert_eq!(fine.request_id.as_deref(), Some("recorded-id"));
+    // An endpoint that knows no DryRun makes the call: what it gave is not handed on, and not taken for a yes.
+    let made = r#"{"CiphertextBlob":"AAAA","Plaintext":"cGxhaW50ZXh0LW1hcmtlcg==","KeyId":"k"}"#;
+    let error = judged(200, made).unwrap_err();
+    assert_eq!((error.kind, error.request_id.as_deref()), (Kind::Unsupported, Some("recorded-id")));
+    assert!(!format!("{error} {error:?}").contains("cGxhaW50"), "{error:?}");
+    for (status, code, kind) in [
+        (400, "AccessDeniedException", Kind::Denied),
+        (400, "DisabledException", Kind::KeyUnusable),
+        (400, "ThrottlingException", Kind::Throttled),
+        (500, "KMSInternalException", Kind::Unreachable),
+    ] {
+        assert_eq!(judged(status, &format!(r#"{{"__type":"{code}"}}"#)).unwrap_err().kind, kind, "{code}");
+    }
+}
+
+#[test]
+fn kms_replies_relatives_are_all_there_or_not_told() {
+    let described = |configuration: &str| {
+        let body = format!(
+            r#"{{"KeyMetadata":{{"KeyId":"mrk-1","Arn":"arn:b","KeyState":"Enabled","MultiRegion":true,"MultiRegionConfiguration":{configuration}}}}}"#
+        );
+        always(200, "", &body).describe_key("mrk-1").unwrap().value.relatives
+    };
+    let whole = described(
+        r#"{"MultiRegionKeyType":"REPLICA","PrimaryKey":{"Arn":"arn:a","Region":"a"},"ReplicaKeys":[{"Arn":"arn:b","Region":"b"},{"Arn":"arn:c","Region":"c"}]}"#,
+    );
+    let expected = MultiRegion {
+        is_primary: false,
+        primary_arn: "arn:a".to_owned(),
+        replica_arns: vec!["arn:b".to_owned(), "arn:c".to_owned()],
+    };
+    assert_eq!(whole, Some(expected));
+    let alone = described(r#"{"MultiRegionKeyType":"PRIMARY","PrimaryKey":{"Arn":"arn:b","Region":"b"}}"#).unwrap();
+    assert!(alone.is_primary && alone.replica_arns.is_empty());
+    assert_eq!(described(r#"{"PrimaryKey":{"Arn":"arn:b"}}"#), None);
+}
+
+#[test]
+fn kms_replies_materials_come_oldest_first_whatever_order_the_service_has() {
+    let body = r#"{"Rotations":[
+        {"KeyId":"k","KeyMaterialId":"c","KeyMaterialState":"CURRENT","RotationDate":1750000000.5,"RotationType":"ON_DEMAND"},
+        {"KeyId":"k","KeyMaterialId":"b","KeyMaterialState":"NON_CURRENT","RotationDate":1740000000,"RotationType":"AUTOMATIC"},
+        {"KeyId":"k","KeyMaterialId":"a","KeyMaterialState":"NON_CURRENT"}
+    ],"Truncated":false}"#;
+    let all = always(200, "", body).key_materials("k").unwrap().value;
+    let ids: Vec<_> = all.iter().filter_map(|m| m.material_id.as_deref()).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    let kinds: Vec<_> = all.iter().map(|m| m.kind.as_deref()).collect();
+    assert_eq!(kinds, [None, Some("AUTOMATIC"), Some("ON_DEMAND")]);
+    assert_eq!(all.iter().map(|m| m.current).collect::<Vec<_>>(), [false, false, true]);
+}
+
+#[test]
+fn kms_replies_a_service_is_a_grantee_too() {
+    let body = r#"{"Grants":[{"KeyId":"k","GrantId":"g","GranteeServicePrincipal":"rds.amazonaws.com","IssuingAccount":"arn:aws:iam::111122223333:root",
+        "Operations":["Decrypt","AnOperationOfTheFuture"],"CreationDate":1740000000}],"Truncated":false}"#;
+    let grant = always(200, "", body).list_grants("k").unwrap().value.remove(0);
+    assert_eq!(grant.grantee, "rds.amazonaws.com");
+    assert_eq!(grant.operations, ["Decrypt", "AnOperationOfTheFuture"]);
+}
+
+#[test]
+fn kms_replies_a_rewrapping_that_is_none_is_refused() {
+    for body in [r#"{"KeyId":"k","SourceKeyId":"s"}"#, r#"{"CiphertextBlob":"AAAA","SourceKeyId":"s"}"#, "{}"] {
+        let none = Context::new();
+        let what = ReEncrypt { source: None, source_context: &none, target: "k", target_context: &none, wrapped: b"x" };
+        let error = always(200, "", body).re_encrypt(what).err().unwrap();
+        assert_eq!((error.kind, error.request_id.as_deref()), (Kind::Unknown, Some("recorded-id")), "{error}");
     }
 }

@@ -195,4 +195,46 @@ impl Kms for Liar {
     fn key_rotation_status(&self, key_id: &str) -> Answer<RotationStatus> {
         self.inner.key_rotation_status(key_id)
     }
+    fn list_keys(&self) -> Answer<Vec<String>> {
+        self.inner.list_keys()
+    }
+    fn key_policy(&self, key_id: &str) -> Answer<String> {
+        self.inner.key_policy(key_id)
+    }
+    fn put_key_policy(&self, key_id: &str, policy: &str) -> Answer<()> {
+        self.inner.put_key_policy(key_id, policy)
+    }
+    fn untag_key(&self, key_id: &str, names: &[String]) -> Answer<()> {
+        self.inner.untag_key(key_id, names)
+    }
+    fn describe_as(&self, key_id: &str, description: &str) -> Answer<()> {
+        self.inner.describe_as(key_id, description)
+    }
+    fn re_encrypt(&self, what: ReEncrypt<'_>) -> Answer<ReWrapped> {
+        self.inner.re_encrypt(what)
+    }
+    fn rehearse(&self, call: Rehearsal<'_>) -> Answer<()> {
+        self.inner.rehearse(call)
+    }
+    fn list_grants(&self, key_id: &str) -> Answer<Vec<Grant>> {
+        self.inner.list_grants(key_id)
+    }
+    fn revoke_grant(&self, key_id: &str, grant_id: &str) -> Answer<()> {
+        self.inner.revoke_grant(key_id, grant_id)
+    }
+    fn key_last_use(&self, key_id: &str) -> Answer<KeyUse> {
+        self.inner.key_last_use(key_id)
+    }
+    fn rotate_on_demand(&self, key_id: &str) -> Answer<()> {
+        self.inner.rotate_on_demand(key_id)
+    }
+    fn key_materials(&self, key_id: &str) -> Answer<Vec<MaterialRotation>> {
+        self.inner.key_materials(key_id)
+    }
+    fn replicate_key(&self, key_id: &str, new: &NewReplica) -> Answer<KeyDescription> {
+        self.inner.replicate_key(key_id, new)
+    }
+    fn in_region(&self, region: &str) -> Result<Arc<dyn Kms>, KmsError> {
+        self.inner.in_region(region)
+    }
 }

@@ -4,13 +4,18 @@
 
 use super::failure;
 use super::transport::{CheckEndpoint, NeverRetryLimits, is_acceptable_endpoint, is_loopback, without_proxy};
-use crate::core::kms::{KmsError, KmsErrorKind};
+use crate::core::kms::{KmsError, KmsErrorKind, Traced};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::imds;
 use aws_config::{AppName, BehaviorVersion, Region};
+use aws_sdk_kms::config::http::HttpResponse;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::operation::RequestId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -20,8 +25,8 @@ pub struct Options {
     pub region: String,
     /// https, or http on loopback; `None` leaves it to the SDK (real AWS, unless its own variables say otherwise).
     pub endpoint: Option<String>,
-    /// The same for KMS alone; goes before `endpoint`.
-    pub kms_endpoint: Option<String>,
+    /// The same for one service (`kms`, `sts`, `s3`, …); goes before `endpoint`.
+    pub endpoints: BTreeMap<&'static str, String>,
     /// Stands in CloudTrail's userAgent. Letters, digits and `-._/` as AWS allows them, at most 50.
     pub app_name: String,
     /// Fixed credentials; `None` takes the SDK's chain.
@@ -35,7 +40,7 @@ impl Options {
         Options {
             region: region.into(),
             endpoint: None,
-            kms_endpoint: None,
+            endpoints: BTreeMap::new(),
             app_name: concat!("scrybe-keys/", env!("CARGO_PKG_VERSION")).to_owned(),
             credentials: None,
             patience: Patience::default(),
@@ -76,22 +81,19 @@ impl Default for Patience {
 /// Longest that finding credentials may take: instance metadata alone is bounded to one try of a second.
 const CREDENTIALS: Duration = Duration::from_secs(15);
 
-/// AWS KMS through the SDK. Owns its runtime.
-pub struct AwsKms {
-    pub(super) kms: aws_sdk_kms::Client,
-    pub(super) sts: aws_sdk_sts::Client,
-    pub(super) region: String,
+/// What every client of one connection shares: settings, credentials, the runtime they run on.
+pub(super) struct Connection {
+    shared: aws_config::SdkConfig,
     credentials: SharedCredentialsProvider,
     credentials_found: AtomicBool,
-    // Last: clients go before what they run on.
     pub(super) runtime: tokio::runtime::Runtime,
 }
 
-impl AwsKms {
-    /// Makes a client. Nothing is sent yet. `Invalid` for an endpoint that is neither https nor loopback.
-    pub fn connect(options: &Options) -> Result<AwsKms, KmsError> {
+impl Connection {
+    /// Makes ready to talk to `options.region`. Nothing is sent yet.
+    pub(super) fn open(options: &Options) -> Result<Connection, KmsError> {
         let invalid = |message: String| KmsError::new(KmsErrorKind::Invalid, "Connect", message);
-        let given = options.endpoint.iter().chain(&options.kms_endpoint);
+        let given = options.endpoint.iter().chain(options.endpoints.values());
         if let Some(endpoint) = given.into_iter().find(|e| !is_acceptable_endpoint(e)) {
             return Err(invalid(format!("the AWS endpoint {endpoint} is neither https nor loopback")));
         }
@@ -143,30 +145,53 @@ impl AwsKms {
             }
             (loader.load().await, credentials)
         });
-        let mut kms =
-            aws_sdk_kms::config::Builder::from(&shared).interceptor(CheckEndpoint).retry_classifier(NeverRetryLimits);
-        let mut sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(CheckEndpoint);
-        if let Some(endpoint) = &options.kms_endpoint {
-            kms = kms.endpoint_url(endpoint);
-        }
-        if options.kms_endpoint.as_deref().or(shared.endpoint_url()).is_some_and(is_loopback) {
-            kms = kms.http_client(without_proxy());
-        }
-        if shared.endpoint_url().is_some_and(is_loopback) {
-            sts = sts.http_client(without_proxy());
-        }
-        Ok(AwsKms {
-            kms: aws_sdk_kms::Client::from_conf(kms.build()),
-            sts: aws_sdk_sts::Client::from_conf(sts.build()),
-            region: options.region.clone(),
-            credentials,
-            credentials_found: AtomicBool::new(false),
-            runtime,
-        })
+        Ok(Connection { shared, credentials, credentials_found: AtomicBool::new(false), runtime })
     }
 
-    /// Finds credentials once, so that their absence is told apart from an unreachable KMS.
-    pub(super) fn find_credentials(&self, operation: &'static str) -> Result<(), KmsError> {
+    /// Settings of one service's client: its own endpoint if it has one, and no proxy between us and loopback.
+    pub(super) fn settings(&self, options: &Options, service: &str) -> aws_config::SdkConfig {
+        let mut settings = self.shared.to_builder();
+        if let Some(endpoint) = options.endpoints.get(service) {
+            settings = settings.endpoint_url(endpoint);
+        }
+        if self.endpoint(options, service).is_some_and(is_loopback) {
+            settings = settings.http_client(without_proxy());
+        }
+        settings.build()
+    }
+
+    /// Where a service is talked to, unless it is AWS itself.
+    pub(super) fn endpoint<'a>(&'a self, options: &'a Options, service: &str) -> Option<&'a str> {
+        options.endpoints.get(service).map(String::as_str).or(self.shared.endpoint_url())
+    }
+
+    /// One call, answered.
+    pub(super) fn call<O, E>(
+        &self,
+        operation: &'static str,
+        sent: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+    ) -> Result<Traced<O>, KmsError>
+    where
+        O: RequestId,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.find_credentials(operation)?;
+        match self.runtime.block_on(sent) {
+            Ok(value) => {
+                let request_id = value.request_id().map(str::to_owned);
+                tracing::debug!(operation, request_id, "aws answered");
+                Ok(Traced { value, request_id })
+            }
+            Err(error) => {
+                let error = failure::explain(operation, error);
+                tracing::debug!(operation, code = error.code, request_id = error.request_id, "aws refused or failed");
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds credentials once, so that their absence is told apart from an unreachable service.
+    fn find_credentials(&self, operation: &'static str) -> Result<(), KmsError> {
         if self.credentials_found.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -183,6 +208,44 @@ impl AwsKms {
                 let message = format!("finding AWS credentials took longer than {} s", CREDENTIALS.as_secs());
                 Err(KmsError::new(KmsErrorKind::NoCredentials, operation, message))
             }
+        }
+    }
+}
+
+/// AWS KMS through the SDK.
+pub struct AwsKms {
+    pub(super) kms: aws_sdk_kms::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) region: String,
+    // Last: clients go before what they run on. Shared with siblings in other regions.
+    pub(super) connection: Arc<Connection>,
+}
+
+impl AwsKms {
+    /// Makes a client. Nothing is sent yet. `Invalid` for an endpoint that is neither https nor loopback.
+    pub fn connect(options: &Options) -> Result<AwsKms, KmsError> {
+        let connection = Connection::open(options)?;
+        let kms = aws_sdk_kms::config::Builder::from(&connection.settings(options, "kms"))
+            .interceptor(CheckEndpoint)
+            .retry_classifier(NeverRetryLimits);
+        let sts = aws_sdk_sts::config::Builder::from(&connection.settings(options, "sts")).interceptor(CheckEndpoint);
+        Ok(AwsKms {
+            kms: aws_sdk_kms::Client::from_conf(kms.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            region: options.region.clone(),
+            connection: Arc::new(connection),
+        })
+    }
+
+    /// The same client in another region.
+    pub(super) fn sibling(&self, region: &str) -> AwsKms {
+        let kms = self.kms.config().to_builder().region(Region::new(region.to_owned())).build();
+        let sts = self.sts.config().to_builder().region(Region::new(region.to_owned())).build();
+        AwsKms {
+            kms: aws_sdk_kms::Client::from_conf(kms),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+            region: region.to_owned(),
+            connection: Arc::clone(&self.connection),
         }
     }
 }

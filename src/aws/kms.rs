@@ -2,32 +2,33 @@
 //! buffers are beyond our reach.
 
 use super::connect::AwsKms;
-use super::failure::explain;
 use super::reached::{self, REQUEST_TAG};
+use super::terms::{self, described, incomplete, pairs, required, tag_list, timestamp};
 use crate::core::dek::Dek;
 use crate::core::kms::{
-    Alias, Caller, Context, DataKey, Decrypted, KeyDescription, KeyState, Kms, KmsError, KmsErrorKind, NewKey,
-    RotationStatus, Traced, WrappedKey,
+    Alias, Caller, Context, DataKey, Decrypted, Grant, KeyDescription, KeyUse, Kms, KmsError, KmsErrorKind,
+    MaterialRotation, NewKey, NewReplica, ReEncrypt, ReWrapped, Rehearsal, RotationStatus, Traced, WrappedKey,
 };
 use aws_sdk_kms::config::http::HttpResponse;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::operation::RequestId;
-use aws_sdk_kms::primitives::{Blob, DateTime};
-use aws_sdk_kms::types::{DataKeySpec, KeyMetadata, KeySpec, KeyUsageType, Tag};
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{DataKeySpec, IncludeKeyMaterial, KeySpec, KeyUsageType};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Pause before a key made by a call without an answer is searched for a second time.
-const SEARCH_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+/// The only policy a key has. Not every endpoint knows that it is the default.
+const POLICY: &str = "default";
 
 /// Configuration of a call that must not be sent twice.
-fn once() -> aws_sdk_kms::config::Builder {
+pub(super) fn once() -> aws_sdk_kms::config::Builder {
     aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 impl AwsKms {
-    fn call<O, E>(
+    pub(super) fn call<O, E>(
         &self,
         operation: &'static str,
         sent: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
@@ -36,38 +37,18 @@ impl AwsKms {
         O: RequestId,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.find_credentials(operation)?;
-        let answered = self.runtime.block_on(sent);
-        match answered {
-            Ok(value) => {
-                let request_id = value.request_id().map(str::to_owned);
-                tracing::debug!(operation, request_id, "kms answered");
-                Ok(Traced { value, request_id })
-            }
-            Err(error) => {
-                let error = explain(operation, error);
-                tracing::debug!(operation, code = error.code, request_id = error.request_id, "kms failed");
-                Err(error)
-            }
-        }
+        self.connection.call(operation, sent)
     }
 
     fn find_by_request(&self, request: &str) -> Result<Option<KeyDescription>, KmsError> {
-        let mut marker = None;
-        loop {
-            let page = self.call("ListKeys", self.kms.list_keys().set_marker(marker).send())?.value;
-            for id in page.keys().iter().filter_map(|key| key.key_id()) {
-                // A key whose tags may not be read is not one we just made.
-                let Ok(tags) = self.key_tags(id) else { continue };
-                if tags.value.get(REQUEST_TAG).is_some_and(|value| value == request) {
-                    return Ok(Some(self.describe_key(id)?.value));
-                }
-            }
-            marker = page.next_marker;
-            if marker.is_none() {
-                return Ok(None);
+        for id in self.list_keys()?.value {
+            // A key whose tags may not be read is not one we just made.
+            let Ok(tags) = self.key_tags(&id) else { continue };
+            if tags.value.get(REQUEST_TAG).is_some_and(|value| value == request) {
+                return Ok(Some(self.describe_key(&id)?.value));
             }
         }
+        Ok(None)
     }
 }
 
@@ -98,7 +79,7 @@ impl Kms for AwsKms {
             Err(error) => error,
         };
         if error.is_ambiguous() {
-            for pause in [std::time::Duration::ZERO, SEARCH_AGAIN] {
+            for pause in reached::LOOKS {
                 std::thread::sleep(pause);
                 match self.find_by_request(&request) {
                     Ok(Some(value)) => return Ok(Traced { value, request_id: error.request_id }),
@@ -270,48 +251,140 @@ impl Kms for AwsKms {
             enabled: status.key_rotation_enabled,
             period_days: status.rotation_period_in_days.and_then(|days| u32::try_from(days).ok()),
             next_at: status.next_rotation_date.and_then(timestamp),
+            on_demand_since: status.on_demand_rotation_start_date.and_then(timestamp),
         }))
     }
-}
 
-fn incomplete(operation: &'static str, what: &str, request_id: &Option<String>) -> KmsError {
-    KmsError { request_id: request_id.clone(), ..KmsError::new(KmsErrorKind::Unknown, operation, what) }
-}
+    fn list_keys(&self) -> Result<Traced<Vec<String>>, KmsError> {
+        let mut all = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.call("ListKeys", self.kms.list_keys().set_marker(marker).send())?;
+            all.extend(page.value.keys.unwrap_or_default().into_iter().filter_map(|key| key.key_id));
+            marker = page.value.next_marker;
+            if marker.is_none() {
+                return Ok(Traced { value: all, request_id: page.request_id });
+            }
+        }
+    }
 
-fn required<T>(operation: &'static str, part: Option<T>, request_id: &Option<String>) -> Result<T, KmsError> {
-    part.ok_or_else(|| incomplete(operation, "the answer is incomplete", request_id))
-}
+    fn key_policy(&self, key_id: &str) -> Result<Traced<String>, KmsError> {
+        let call = self.kms.get_key_policy().key_id(key_id).policy_name(POLICY);
+        let told = self.call("GetKeyPolicy", call.send())?;
+        let value = required("GetKeyPolicy", told.value.policy, &told.request_id)?;
+        Ok(Traced { value, request_id: told.request_id })
+    }
 
-fn pairs(context: &Context) -> Option<std::collections::HashMap<String, String>> {
-    (!context.is_empty()).then(|| context.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
-}
+    fn put_key_policy(&self, key_id: &str, policy: &str) -> Result<Traced<()>, KmsError> {
+        let call = self.kms.put_key_policy().key_id(key_id).policy_name(POLICY).policy(policy);
+        Ok(self.call("PutKeyPolicy", call.send())?.map(drop))
+    }
 
-fn tag_list(operation: &'static str, tags: &BTreeMap<String, String>) -> Result<Vec<Tag>, KmsError> {
-    let made = tags.iter().map(|(key, value)| Tag::builder().tag_key(key).tag_value(value).build());
-    made.collect::<Result<_, _>>().map_err(|e| KmsError::new(KmsErrorKind::Invalid, operation, e.to_string()))
-}
+    fn untag_key(&self, key_id: &str, names: &[String]) -> Result<Traced<()>, KmsError> {
+        let call = self.kms.untag_resource().key_id(key_id).set_tag_keys(Some(names.to_vec()));
+        Ok(self.call("UntagResource", call.send())?.map(drop))
+    }
 
-fn timestamp(at: DateTime) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
-}
+    fn describe_as(&self, key_id: &str, description: &str) -> Result<Traced<()>, KmsError> {
+        let call = self.kms.update_key_description().key_id(key_id).description(description);
+        Ok(self.call("UpdateKeyDescription", call.send())?.map(drop))
+    }
 
-fn described(operation: &'static str, key: Traced<Option<KeyMetadata>>) -> Result<Traced<KeyDescription>, KmsError> {
-    let request_id = key.request_id;
-    let key = required(operation, key.value, &request_id)?;
-    let state = key.key_state.as_ref().map(|state| state.as_str()).unwrap_or_default();
-    let value = KeyDescription {
-        state: KeyState::parse(state)
-            .ok_or_else(|| incomplete(operation, &format!("unknown key state `{state}`"), &request_id))?,
-        arn: required(operation, key.arn, &request_id)?,
-        key_id: key.key_id,
-        description: key.description.unwrap_or_default(),
-        manager: key.key_manager.map(|m| m.as_str().to_owned()).unwrap_or_default(),
-        spec: key.key_spec.map(|s| s.as_str().to_owned()).unwrap_or_default(),
-        usage: key.key_usage.map(|u| u.as_str().to_owned()).unwrap_or_default(),
-        multi_region: key.multi_region.unwrap_or(false),
-        created_at: key.creation_date.and_then(timestamp),
-        deletion_at: key.deletion_date.and_then(timestamp),
-        material_id: key.current_key_material_id,
-    };
-    Ok(Traced { value, request_id })
+    fn re_encrypt(&self, what: ReEncrypt<'_>) -> Result<Traced<ReWrapped>, KmsError> {
+        const OPERATION: &str = "ReEncrypt";
+        let made = self.call(OPERATION, self.re_encryption(what).send())?;
+        let request_id = made.request_id;
+        let value = ReWrapped {
+            wrapped: required(OPERATION, made.value.ciphertext_blob.map(Blob::into_inner), &request_id)?,
+            source_arn: required(OPERATION, made.value.source_key_id, &request_id)?,
+            source_material_id: made.value.source_key_material_id,
+            key_arn: required(OPERATION, made.value.key_id, &request_id)?,
+            material_id: made.value.destination_key_material_id,
+        };
+        Ok(Traced { value, request_id })
+    }
+
+    fn rehearse(&self, call: Rehearsal<'_>) -> Result<Traced<()>, KmsError> {
+        self.judge(call)
+    }
+
+    fn list_grants(&self, key_id: &str) -> Result<Traced<Vec<Grant>>, KmsError> {
+        let mut all = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.call("ListGrants", self.kms.list_grants().key_id(key_id).set_marker(marker).send())?;
+            all.extend(page.value.grants.unwrap_or_default().into_iter().map(terms::grant));
+            marker = page.value.next_marker;
+            if marker.is_none() {
+                return Ok(Traced { value: all, request_id: page.request_id });
+            }
+        }
+    }
+
+    fn revoke_grant(&self, key_id: &str, grant_id: &str) -> Result<Traced<()>, KmsError> {
+        let call = self.kms.revoke_grant().key_id(key_id).grant_id(grant_id).customize().config_override(once());
+        match self.call("RevokeGrant", call.send()) {
+            Ok(done) => Ok(done.map(drop)),
+            Err(error) => reached::grant_gone(self, key_id, grant_id, error),
+        }
+    }
+
+    fn key_last_use(&self, key_id: &str) -> Result<Traced<KeyUse>, KmsError> {
+        let told = self.call("GetKeyLastUsage", self.kms.get_key_last_usage().key_id(key_id).send())?;
+        let last = told.value.key_last_usage;
+        let value = KeyUse {
+            used_at: last.as_ref().and_then(|used| used.timestamp).and_then(timestamp),
+            operation: last.and_then(|used| used.operation).map(|operation| operation.as_str().to_owned()),
+            tracked_since: told.value.tracking_start_date.and_then(timestamp),
+        };
+        Ok(Traced { value, request_id: told.request_id })
+    }
+
+    fn rotate_on_demand(&self, key_id: &str) -> Result<Traced<()>, KmsError> {
+        // What was there before, to tell a rotation of ours if the answer is lost.
+        let before = self.key_materials(key_id);
+        let call = self.kms.rotate_key_on_demand().key_id(key_id).customize().config_override(once());
+        match self.call("RotateKeyOnDemand", call.send()) {
+            Ok(begun) => Ok(begun.map(drop)),
+            Err(error) => reached::rotation_begun(self, key_id, before.ok(), error),
+        }
+    }
+
+    fn key_materials(&self, key_id: &str) -> Result<Traced<Vec<MaterialRotation>>, KmsError> {
+        let mut all = Vec::new();
+        let mut marker = None;
+        loop {
+            let call = self.kms.list_key_rotations().key_id(key_id).set_marker(marker);
+            let page =
+                self.call("ListKeyRotations", call.include_key_material(IncludeKeyMaterial::AllKeyMaterial).send())?;
+            all.extend(page.value.rotations.unwrap_or_default().into_iter().map(terms::material));
+            marker = page.value.next_marker;
+            if marker.is_none() {
+                // The order of the service is not documented; the first material alone has no date.
+                all.sort_by_key(|material| material.rotated_at);
+                return Ok(Traced { value: all, request_id: page.request_id });
+            }
+        }
+    }
+
+    fn replicate_key(&self, key_id: &str, new: &NewReplica) -> Result<Traced<KeyDescription>, KmsError> {
+        let mut tags = new.tags.clone();
+        let request = tags.entry(REQUEST_TAG.to_owned()).or_insert_with(|| uuid::Uuid::new_v4().to_string()).clone();
+        let call = self
+            .kms
+            .replicate_key()
+            .key_id(key_id)
+            .replica_region(&new.region)
+            .description(&new.description)
+            .set_policy(new.policy.clone())
+            .set_tags(Some(tag_list("ReplicateKey", &tags)?));
+        match self.call("ReplicateKey", call.customize().config_override(once()).send()) {
+            Ok(made) => described("ReplicateKey", made.map(|made| made.replica_key_metadata)),
+            Err(error) => reached::replica_made(&self.sibling(&new.region), key_id, &request, error),
+        }
+    }
+
+    fn in_region(&self, region: &str) -> Result<Arc<dyn Kms>, KmsError> {
+        Ok(Arc::new(self.sibling(region)))
+    }
 }

@@ -28,10 +28,11 @@ operations! {
     Encrypt, Decrypt, ReEncrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateDataKeyPair,
     GenerateMac, VerifyMac, Sign, Verify, GetPublicKey,
     CreateGrant, ReplicateKey, UpdatePrimaryRegion,
-    EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand, GetKeyRotationStatus,
+    EnableKeyRotation, DisableKeyRotation, RotateKeyOnDemand, GetKeyRotationStatus, ListKeyRotations,
     EnableKey, DisableKey, ScheduleKeyDeletion, CancelKeyDeletion,
     CreateAlias, UpdateAlias, TagResource, UntagResource, UpdateKeyDescription,
-    DeleteAlias, PutKeyPolicy, GetKeyPolicy, DescribeKey, ListGrants, RevokeGrant, RetireGrant, ListAliases, ListResourceTags,
+    DeleteAlias, PutKeyPolicy, GetKeyPolicy, ListKeyPolicies, DescribeKey, GetKeyLastUsage,
+    ListGrants, RevokeGrant, RetireGrant, ListAliases, ListResourceTags,
 }
 
 /// What KMS says to a call on a key in some state.
@@ -78,14 +79,15 @@ const MATRIX: &[(&[Operation], [Verdict; 8])] = &[
     (&[Op::UpdatePrimaryRegion],                                                   [INV,  INV,  OK,   OK,   DIS,  UNS,  INV,  INV]),
     (&[Op::EnableKeyRotation, Op::DisableKeyRotation],                             [INV,  UNS,  OK,   OK,   DIS,  UNS,  INV,  INV]),
     (&[Op::RotateKeyOnDemand],                                                     [INV,  UNS,  OK,   INV,  DIS,  UNS,  INV,  INV]),
-    (&[Op::GetKeyRotationStatus],                                                  [OK,   UNS,  OK,   OK,   OK,   UNS,  OK,   OK ]),
+    (&[Op::GetKeyRotationStatus, Op::ListKeyRotations],                            [OK,   UNS,  OK,   OK,   OK,   UNS,  OK,   OK ]),
     (&[Op::EnableKey, Op::DisableKey],                                             [INV,  INV,  OK,   INV,  OK,   OK,   INV,  INV]),
     (&[Op::ScheduleKeyDeletion],                                                   [OK,   OK,   OK,   INV,  OK,   OK,   INV,  INV]),
     (&[Op::CancelKeyDeletion],                                                     [INV,  INV,  INV,  INV,  INV,  INV,  OK,   OK ]),
     (&[Op::CreateAlias, Op::UpdateAlias, Op::TagResource, Op::UntagResource,
        Op::UpdateKeyDescription],                                                  [OK,   OK,   OK,   OK,   OK,   OK,   INV,  INV]),
-    (&[Op::DeleteAlias, Op::PutKeyPolicy, Op::GetKeyPolicy, Op::DescribeKey, Op::ListGrants,
-       Op::RevokeGrant, Op::RetireGrant, Op::ListAliases, Op::ListResourceTags],   [OK,   OK,   OK,   OK,   OK,   OK,   OK,   OK ]),
+    (&[Op::DeleteAlias, Op::PutKeyPolicy, Op::GetKeyPolicy, Op::ListKeyPolicies,
+       Op::DescribeKey, Op::GetKeyLastUsage, Op::ListGrants, Op::RevokeGrant,
+       Op::RetireGrant, Op::ListAliases, Op::ListResourceTags],                    [OK,   OK,   OK,   OK,   OK,   OK,   OK,   OK ]),
 ];
 
 /// What KMS says to `operation` on a key in `state`. For UpdateAlias the state is the new target's.
@@ -94,7 +96,8 @@ pub fn verdict(operation: Operation, state: KeyState) -> Verdict {
     row.expect("every operation has a row; a test holds it").1[state as usize]
 }
 
-/// The state an allowed call leaves the key in. CancelKeyDeletion gives Disabled, whatever the key was before.
+/// The state an allowed call leaves the key in. CancelKeyDeletion gives Disabled, whatever the key was before. A multi-Region primary
+/// with replicas is PendingReplicaDeletion first: only its KMS knows that it has some.
 pub fn after(operation: Operation, state: KeyState) -> KeyState {
     match operation {
         Op::EnableKey => KeyState::Enabled,

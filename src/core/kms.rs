@@ -4,6 +4,10 @@
 //! engine, in process). Errors are in the operator's terms. Every answer keeps the request id, which is also CloudTrail's.
 //! Only `dek::Dek` carries plaintext keys out of here. An encryption context holds opaque ids: KMS logs it in clear.
 
+mod error;
+
+pub use error::{KmsError, KmsErrorKind};
+
 use super::dek::Dek;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,6 +95,8 @@ pub struct KeyDescription {
     /// e.g. `ENCRYPT_DECRYPT`.
     pub usage: String,
     pub multi_region: bool,
+    /// Of a multi-Region key, where the service tells it.
+    pub relatives: Option<MultiRegion>,
     pub created_at: Option<jiff::Timestamp>,
     /// When a pending deletion becomes final.
     pub deletion_at: Option<jiff::Timestamp>,
@@ -123,6 +129,8 @@ pub struct RotationStatus {
     /// Days, 90..=2560; absent where the service does not say.
     pub period_days: Option<u32>,
     pub next_at: Option<jiff::Timestamp>,
+    /// When an on-demand rotation began that is still running; absent once its material is current.
+    pub on_demand_since: Option<jiff::Timestamp>,
 }
 
 /// A fresh DEK, bare and wrapped. The caller owns the secret.
@@ -148,153 +156,102 @@ pub struct Decrypted {
     pub material_id: Option<String>,
 }
 
+/// What to rewrap: the plaintext never leaves KMS. `source` pins the CMK the ciphertext must be of.
+#[derive(Clone, Copy)]
+pub struct ReEncrypt<'a> {
+    pub source: Option<&'a str>,
+    pub source_context: &'a Context,
+    /// Key id, ARN or alias; may be the source itself (its newest material).
+    pub target: &'a str,
+    pub target_context: &'a Context,
+    pub wrapped: &'a [u8],
+}
+
+/// The same key under another wrapping.
+#[derive(Clone, Debug)]
+pub struct ReWrapped {
+    pub wrapped: Vec<u8>,
+    pub source_arn: String,
+    pub source_material_id: Option<String>,
+    pub key_arn: String,
+    pub material_id: Option<String>,
+}
+
+/// A call to be judged and not made (AWS: DryRun). It is billed, counted and logged like a real one.
+#[derive(Clone, Copy)]
+pub enum Rehearsal<'a> {
+    GenerateDataKey {
+        key: &'a str,
+        context: &'a Context,
+    },
+    Encrypt {
+        key: &'a str,
+        context: &'a Context,
+    },
+    /// Without a ciphertext only the permission is judged (`IGNORE_CIPHERTEXT`).
+    Decrypt {
+        key: &'a str,
+        wrapped: Option<&'a [u8]>,
+        context: &'a Context,
+    },
+    /// With an empty ciphertext only the permissions are judged; the source must be named then.
+    ReEncrypt(ReEncrypt<'a>),
+}
+
+/// Who may use a key beside its policy. Survives every change of the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub id: String,
+    pub name: Option<String>,
+    pub grantee: String,
+    pub issuer: Option<String>,
+    pub operations: Vec<String>,
+    pub created_at: Option<jiff::Timestamp>,
+}
+
+/// The last successful cryptographic use of a key, where KMS tells it (AWS: GetKeyLastUsage).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// `None`: not used since `tracked_since`.
+    pub used_at: Option<jiff::Timestamp>,
+    pub operation: Option<String>,
+    pub tracked_since: Option<jiff::Timestamp>,
+}
+
+/// One material of a key, as ListKeyRotations tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaterialRotation {
+    pub material_id: Option<String>,
+    pub rotated_at: Option<jiff::Timestamp>,
+    /// `AUTOMATIC` or `ON_DEMAND`; absent for the first material.
+    pub kind: Option<String>,
+    /// True for what wraps from now on.
+    pub current: bool,
+}
+
+/// A copy of a multi-Region key to be made in another region.
+#[derive(Clone, Debug, Default)]
+pub struct NewReplica {
+    pub region: String,
+    pub description: String,
+    pub policy: Option<String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Where a multi-Region key stands among its relatives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MultiRegion {
+    pub is_primary: bool,
+    pub primary_arn: String,
+    /// ARNs, without the primary's.
+    pub replica_arns: Vec<String>,
+}
+
 /// Who the credentials are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub account: String,
     pub arn: String,
-}
-
-/// What an operator can do about a KMS error decides its kind; the service's own code is kept beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KmsErrorKind {
-    Denied,
-    NoCredentials,
-    ExpiredCredentials,
-    NotFound,
-    /// Disabled, pending deletion or otherwise not usable (DisabledException and KMSInvalidStateException are one class).
-    KeyUnusable,
-    /// The ciphertext names another key (IncorrectKeyException).
-    WrongKey,
-    /// Not made by this KMS, altered, or under another encryption context.
-    InvalidCiphertext,
-    AlreadyExists,
-    /// A hard limit; never retried.
-    LimitExceeded,
-    Unsupported,
-    /// The service says the request itself is wrong (ValidationException, InvalidArnException, …).
-    Invalid,
-    Throttled,
-    /// Connection, TLS, timeout or a 5xx: the outcome of a mutation is unknown.
-    Unreachable,
-    Unknown,
-    /// Embedded engine: another process owns its file.
-    StoreInUse,
-    /// Embedded engine: its file does not open under this LOCAL_KEK, or is damaged.
-    StoreBroken,
-}
-
-/// AWS's error codes (KMS JSON and STS query) and what an operator can do about each. The SDK models only some of them, so
-/// both doors of the embedded engine and the AWS adapter go by the code on the wire, through this one table.
-const CODES: &[(&str, KmsErrorKind)] = &[
-    ("AccessDeniedException", KmsErrorKind::Denied),
-    ("AccessDenied", KmsErrorKind::Denied),
-    ("UnauthorizedOperation", KmsErrorKind::Denied),
-    ("NotAuthorizedException", KmsErrorKind::Denied),
-    ("OptInRequired", KmsErrorKind::Denied),
-    ("UnrecognizedClientException", KmsErrorKind::NoCredentials),
-    ("InvalidClientTokenId", KmsErrorKind::NoCredentials),
-    ("InvalidSignatureException", KmsErrorKind::NoCredentials),
-    ("SignatureDoesNotMatch", KmsErrorKind::NoCredentials),
-    ("IncompleteSignature", KmsErrorKind::NoCredentials),
-    ("IncompleteSignatureException", KmsErrorKind::NoCredentials),
-    ("MissingAuthenticationToken", KmsErrorKind::NoCredentials),
-    ("MissingAuthenticationTokenException", KmsErrorKind::NoCredentials),
-    ("ExpiredTokenException", KmsErrorKind::ExpiredCredentials),
-    ("ExpiredToken", KmsErrorKind::ExpiredCredentials),
-    ("RequestExpired", KmsErrorKind::ExpiredCredentials),
-    ("NotFoundException", KmsErrorKind::NotFound),
-    ("DisabledException", KmsErrorKind::KeyUnusable),
-    ("KMSInvalidStateException", KmsErrorKind::KeyUnusable),
-    ("IncorrectKeyException", KmsErrorKind::WrongKey),
-    ("InvalidCiphertextException", KmsErrorKind::InvalidCiphertext),
-    ("AlreadyExistsException", KmsErrorKind::AlreadyExists),
-    ("LimitExceededException", KmsErrorKind::LimitExceeded),
-    ("UnsupportedOperationException", KmsErrorKind::Unsupported),
-    ("UnknownOperationException", KmsErrorKind::Unsupported),
-    ("InvalidAction", KmsErrorKind::Unsupported),
-    ("ValidationException", KmsErrorKind::Invalid),
-    ("ValidationError", KmsErrorKind::Invalid),
-    ("SerializationException", KmsErrorKind::Invalid),
-    ("InvalidArnException", KmsErrorKind::Invalid),
-    ("InvalidAliasNameException", KmsErrorKind::Invalid),
-    ("InvalidMarkerException", KmsErrorKind::Invalid),
-    ("InvalidKeyUsageException", KmsErrorKind::Invalid),
-    ("InvalidGrantTokenException", KmsErrorKind::Invalid),
-    ("MalformedPolicyDocumentException", KmsErrorKind::Invalid),
-    ("TagException", KmsErrorKind::Invalid),
-    ("ThrottlingException", KmsErrorKind::Throttled),
-    ("Throttling", KmsErrorKind::Throttled),
-    ("ThrottledException", KmsErrorKind::Throttled),
-    ("RequestLimitExceeded", KmsErrorKind::Throttled),
-    ("RequestThrottled", KmsErrorKind::Throttled),
-    ("TooManyRequestsException", KmsErrorKind::Throttled),
-    ("SlowDown", KmsErrorKind::Throttled),
-    ("KMSInternalException", KmsErrorKind::Unreachable),
-    ("DependencyTimeoutException", KmsErrorKind::Unreachable),
-    ("KeyUnavailableException", KmsErrorKind::Unreachable),
-    ("InternalFailure", KmsErrorKind::Unreachable),
-    ("InternalError", KmsErrorKind::Unreachable),
-    ("InternalServerError", KmsErrorKind::Unreachable),
-    ("ServiceUnavailable", KmsErrorKind::Unreachable),
-    ("ServiceUnavailableException", KmsErrorKind::Unreachable),
-];
-
-impl KmsErrorKind {
-    /// What an operator can do about a code on the wire. `status` (HTTP) decides only for a code nobody has met yet.
-    pub fn of_code(code: &str, status: u16) -> KmsErrorKind {
-        match CODES.iter().find(|(known, _)| *known == code) {
-            Some((_, kind)) => *kind,
-            None if status >= 500 => KmsErrorKind::Unreachable,
-            None if status == 429 => KmsErrorKind::Throttled,
-            None if status == 401 || status == 403 => KmsErrorKind::Denied,
-            None => KmsErrorKind::Unknown,
-        }
-    }
-}
-
-/// A KMS call that failed. Holds ids and the service's words, never a request body.
-#[derive(Clone, Debug)]
-pub struct KmsError {
-    pub kind: KmsErrorKind,
-    /// e.g. `Decrypt`.
-    pub operation: &'static str,
-    /// The service's own code, e.g. `DisabledException`.
-    pub code: Option<String>,
-    /// The service's message, or what the transport said.
-    pub message: String,
-    pub request_id: Option<String>,
-}
-
-impl fmt::Display for KmsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "kms {}", self.operation)?;
-        match &self.code {
-            Some(code) => write!(f, " answered {code}")?,
-            None => write!(f, " failed")?,
-        }
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
-        }
-        if let Some(id) = &self.request_id {
-            write!(f, " (request id {id})")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for KmsError {}
-
-impl KmsError {
-    /// A failure that no service answered: no code, no request id.
-    pub fn new(kind: KmsErrorKind, operation: &'static str, message: impl Into<String>) -> KmsError {
-        KmsError { kind, operation, code: None, message: message.into(), request_id: None }
-    }
-
-    /// True when nobody can tell whether a mutation took place: look before trying again.
-    pub fn is_ambiguous(&self) -> bool {
-        self.kind == KmsErrorKind::Unreachable
-    }
 }
 
 /// Every call of this tool to a KMS. `key` is a key id, key ARN, alias name or alias ARN where AWS takes them;
@@ -332,4 +289,31 @@ pub trait Kms: Send + Sync {
     fn enable_key_rotation(&self, key_id: &str, days: u32) -> Result<Traced<()>, KmsError>;
     fn disable_key_rotation(&self, key_id: &str) -> Result<Traced<()>, KmsError>;
     fn key_rotation_status(&self, key_id: &str) -> Result<Traced<RotationStatus>, KmsError>;
+
+    /// Every key id of the region.
+    fn list_keys(&self) -> Result<Traced<Vec<String>>, KmsError>;
+    fn key_policy(&self, key_id: &str) -> Result<Traced<String>, KmsError>;
+    /// Replaces the whole policy. KMS refuses one that would lock the caller out; that check is never bypassed.
+    fn put_key_policy(&self, key_id: &str, policy: &str) -> Result<Traced<()>, KmsError>;
+    fn untag_key(&self, key_id: &str, names: &[String]) -> Result<Traced<()>, KmsError>;
+    fn describe_as(&self, key_id: &str, description: &str) -> Result<Traced<()>, KmsError>;
+    fn re_encrypt(&self, what: ReEncrypt<'_>) -> Result<Traced<ReWrapped>, KmsError>;
+    /// `Ok` when the call would succeed; its own refusal when it would not. `Unsupported` where the service makes such a call instead of
+    /// judging it: what it gave is thrown away unseen.
+    fn rehearse(&self, call: Rehearsal<'_>) -> Result<Traced<()>, KmsError>;
+    fn list_grants(&self, key_id: &str) -> Result<Traced<Vec<Grant>>, KmsError>;
+    /// `NotFound` for a grant that is not there (any more).
+    fn revoke_grant(&self, key_id: &str, grant_id: &str) -> Result<Traced<()>, KmsError>;
+    /// `Unsupported` where the service does not track it.
+    fn key_last_use(&self, key_id: &str) -> Result<Traced<KeyUse>, KmsError>;
+    /// Begins a rotation: the new material is current when `key_materials` says so. Never sent twice: a key has only so many of these in its
+    /// life (AWS: 25; then `LimitExceeded`). `Busy` while another rotation runs or is due within 20 minutes.
+    fn rotate_on_demand(&self, key_id: &str) -> Result<Traced<()>, KmsError>;
+    /// Every material, the first one too; oldest first.
+    fn key_materials(&self, key_id: &str) -> Result<Traced<Vec<MaterialRotation>>, KmsError>;
+    /// The replica as it is at first: Creating, for some seconds, until its own region describes it as Enabled. An ambiguous answer is looked
+    /// up, never sent again.
+    fn replicate_key(&self, key_id: &str, new: &NewReplica) -> Result<Traced<KeyDescription>, KmsError>;
+    /// The same account's KMS in another region: same credentials, same patience, same endpoint if one was given.
+    fn in_region(&self, region: &str) -> Result<std::sync::Arc<dyn Kms>, KmsError>;
 }

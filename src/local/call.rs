@@ -1,10 +1,13 @@
 //! The calls the engine understands, as AWS's JSON 1.1 protocol writes them.
 //!
 //! A member that nobody here knows is ignored, as AWS does; `DryRun` is not ignored, because running such a call for real would be the
-//! worst way not to know it.
+//! worst way not to know it: every operation that AWS judges on request carries it (`parameters` has the members).
+
+mod parameters;
+
+pub use parameters::*;
 
 use super::refusal::Refusal;
-use super::secret::{Blob, Secret};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -35,12 +38,17 @@ macro_rules! calls {
 calls! {
     GetCallerIdentity(Nothing),
     CreateKey(CreateKey), DescribeKey(KeyOnly), ListKeys(ListPage), UpdateKeyDescription(UpdateKeyDescription),
-    GetKeyPolicy(KeyOnly), PutKeyPolicy(PutKeyPolicy),
+    GetKeyPolicy(KeyPolicy), ListKeyPolicies(KeyPage), PutKeyPolicy(PutKeyPolicy), GetKeyLastUsage(KeyOnly),
     EnableKey(KeyOnly), DisableKey(KeyOnly), ScheduleKeyDeletion(ScheduleKeyDeletion), CancelKeyDeletion(KeyOnly),
     EnableKeyRotation(EnableKeyRotation), DisableKeyRotation(KeyOnly), GetKeyRotationStatus(KeyOnly),
+    RotateKeyOnDemand(KeyOnly), ListKeyRotations(ListKeyRotations),
+    ReplicateKey(ReplicateKey), UpdatePrimaryRegion(UpdatePrimaryRegion),
     CreateAlias(AliasAndKey), UpdateAlias(AliasAndKey), DeleteAlias(AliasOnly), ListAliases(ListAliases),
     TagResource(TagResource), UntagResource(UntagResource), ListResourceTags(KeyPage),
+    CreateGrant(CreateGrant), ListGrants(ListGrants), ListRetirableGrants(ListRetirableGrants),
+    RevokeGrant(RevokeGrant), RetireGrant(RetireGrant),
     GenerateDataKey(GenerateDataKey), GenerateDataKeyWithoutPlaintext(GenerateDataKey), Encrypt(Encrypt), Decrypt(Decrypt),
+    ReEncrypt(ReEncrypt),
 }
 
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
@@ -48,191 +56,81 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|_| Refusal::new("SerializationException", "the request body cannot be read"))
 }
 
-/// No parameters.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct Nothing {}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct CreateKey {
-    pub description: Option<String>,
-    pub key_spec: Option<String>,
-    pub customer_master_key_spec: Option<String>,
-    pub key_usage: Option<String>,
-    pub origin: Option<String>,
-    pub multi_region: Option<bool>,
-    pub policy: Option<String>,
-    pub tags: Vec<Tag>,
-}
-
-#[derive(Clone, Debug, Deserialize, serde::Serialize, PartialEq, Eq)]
-pub struct Tag {
-    #[serde(rename = "TagKey")]
-    pub key: String,
-    #[serde(rename = "TagValue")]
-    pub value: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct KeyOnly {
-    pub key_id: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct UpdateKeyDescription {
-    pub key_id: String,
-    pub description: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct PutKeyPolicy {
-    pub key_id: String,
-    pub policy: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ScheduleKeyDeletion {
-    pub key_id: String,
-    #[serde(default)]
-    pub pending_window_in_days: Option<i64>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct EnableKeyRotation {
-    pub key_id: String,
-    #[serde(default)]
-    pub rotation_period_in_days: Option<i64>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct AliasAndKey {
-    pub alias_name: String,
-    pub target_key_id: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct AliasOnly {
-    pub alias_name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct ListAliases {
-    pub key_id: Option<String>,
-    pub limit: Option<i64>,
-    pub marker: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct ListPage {
-    pub limit: Option<i64>,
-    pub marker: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct KeyPage {
-    pub key_id: String,
-    #[serde(default)]
-    pub limit: Option<i64>,
-    #[serde(default)]
-    pub marker: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct TagResource {
-    pub key_id: String,
-    pub tags: Vec<Tag>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct UntagResource {
-    pub key_id: String,
-    pub tag_keys: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct GenerateDataKey {
-    pub key_id: String,
-    pub key_spec: Option<String>,
-    pub number_of_bytes: Option<i64>,
-    pub encryption_context: BTreeMap<String, String>,
-    pub dry_run: Option<bool>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Encrypt {
-    pub key_id: String,
-    pub plaintext: Secret,
-    #[serde(default)]
-    pub encryption_context: BTreeMap<String, String>,
-    #[serde(default)]
-    pub encryption_algorithm: Option<String>,
-    #[serde(default)]
-    pub dry_run: Option<bool>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Decrypt {
-    #[serde(default)]
-    pub key_id: Option<String>,
-    pub ciphertext_blob: Blob,
-    #[serde(default)]
-    pub encryption_context: BTreeMap<String, String>,
-    #[serde(default)]
-    pub encryption_algorithm: Option<String>,
-    #[serde(default)]
-    pub dry_run: Option<bool>,
-}
-
 impl Call {
-    /// The key as the caller named it, for the request log.
-    pub fn named_key(&self) -> Option<&str> {
+    /// Keys and aliases as the caller named them; the first one is for the request log.
+    pub fn names(&self) -> Vec<&str> {
         match self {
             Call::DescribeKey(c)
-            | Call::GetKeyPolicy(c)
+            | Call::GetKeyLastUsage(c)
             | Call::EnableKey(c)
             | Call::DisableKey(c)
             | Call::CancelKeyDeletion(c)
             | Call::DisableKeyRotation(c)
-            | Call::GetKeyRotationStatus(c) => Some(&c.key_id),
-            Call::UpdateKeyDescription(c) => Some(&c.key_id),
-            Call::PutKeyPolicy(c) => Some(&c.key_id),
-            Call::ScheduleKeyDeletion(c) => Some(&c.key_id),
-            Call::EnableKeyRotation(c) => Some(&c.key_id),
-            Call::CreateAlias(c) | Call::UpdateAlias(c) => Some(&c.target_key_id),
-            Call::DeleteAlias(c) => Some(&c.alias_name),
-            Call::TagResource(c) => Some(&c.key_id),
-            Call::UntagResource(c) => Some(&c.key_id),
-            Call::ListResourceTags(c) => Some(&c.key_id),
-            Call::GenerateDataKey(c) | Call::GenerateDataKeyWithoutPlaintext(c) => Some(&c.key_id),
-            Call::Encrypt(c) => Some(&c.key_id),
-            Call::Decrypt(c) => c.key_id.as_deref(),
-            Call::ListAliases(c) => c.key_id.as_deref(),
-            Call::GetCallerIdentity(_) | Call::CreateKey(_) | Call::ListKeys(_) => None,
+            | Call::GetKeyRotationStatus(c)
+            | Call::RotateKeyOnDemand(c) => vec![&c.key_id],
+            Call::GetKeyPolicy(c) => vec![&c.key_id],
+            Call::UpdateKeyDescription(c) => vec![&c.key_id],
+            Call::PutKeyPolicy(c) => vec![&c.key_id],
+            Call::ScheduleKeyDeletion(c) => vec![&c.key_id],
+            Call::EnableKeyRotation(c) => vec![&c.key_id],
+            Call::ListKeyRotations(c) => vec![&c.key_id],
+            Call::ReplicateKey(c) => vec![&c.key_id],
+            Call::UpdatePrimaryRegion(c) => vec![&c.key_id],
+            Call::CreateAlias(c) | Call::UpdateAlias(c) => vec![&c.target_key_id, &c.alias_name],
+            Call::DeleteAlias(c) => vec![&c.alias_name],
+            Call::TagResource(c) => vec![&c.key_id],
+            Call::UntagResource(c) => vec![&c.key_id],
+            Call::ListResourceTags(c) | Call::ListKeyPolicies(c) => vec![&c.key_id],
+            Call::CreateGrant(c) => vec![&c.key_id],
+            Call::ListGrants(c) => vec![&c.key_id],
+            Call::RevokeGrant(c) => vec![&c.key_id],
+            Call::RetireGrant(c) => c.key_id.iter().map(String::as_str).collect(),
+            Call::GenerateDataKey(c) | Call::GenerateDataKeyWithoutPlaintext(c) => vec![&c.key_id],
+            Call::Encrypt(c) => vec![&c.key_id],
+            Call::Decrypt(c) => c.key_id.iter().map(String::as_str).collect(),
+            Call::ReEncrypt(c) => {
+                std::iter::once(c.destination_key_id.as_str()).chain(c.source_key_id.as_deref()).collect()
+            }
+            Call::ListAliases(c) => c.key_id.iter().map(String::as_str).collect(),
+            Call::GetCallerIdentity(_) | Call::CreateKey(_) | Call::ListKeys(_) | Call::ListRetirableGrants(_) => {
+                Vec::new()
+            }
         }
     }
 
-    /// The encryption context, for the request log: KMS logs it in clear too.
+    /// The encryption context (of ReEncrypt: the new one), for the request log: KMS logs it in clear too.
     pub fn encryption_context(&self) -> Option<&BTreeMap<String, String>> {
         match self {
             Call::GenerateDataKey(c) | Call::GenerateDataKeyWithoutPlaintext(c) => Some(&c.encryption_context),
             Call::Encrypt(c) => Some(&c.encryption_context),
             Call::Decrypt(c) => Some(&c.encryption_context),
+            Call::ReEncrypt(c) => Some(&c.destination_encryption_context),
             _ => None,
         }
+    }
+
+    /// A ciphertext that names its key by itself.
+    pub fn ciphertext(&self) -> Option<&[u8]> {
+        match self {
+            Call::Decrypt(c) => c.ciphertext_blob.as_ref().map(|blob| blob.0.as_slice()),
+            Call::ReEncrypt(c) => c.ciphertext_blob.as_ref().map(|blob| blob.0.as_slice()),
+            _ => None,
+        }
+    }
+
+    /// True for a call to be judged and not made. AWS knows `DryRun` on these operations and on no other one of this engine's;
+    /// elsewhere it is an unknown member, and ignored.
+    pub fn is_rehearsal(&self) -> bool {
+        let asked = match self {
+            Call::GenerateDataKey(c) | Call::GenerateDataKeyWithoutPlaintext(c) => c.dry_run,
+            Call::Encrypt(c) => c.dry_run,
+            Call::Decrypt(c) => c.dry_run,
+            Call::ReEncrypt(c) => c.dry_run,
+            Call::CreateGrant(c) => c.dry_run,
+            Call::RevokeGrant(c) => c.dry_run,
+            Call::RetireGrant(c) => c.dry_run,
+            _ => None,
+        };
+        asked == Some(true)
     }
 }

@@ -1,15 +1,17 @@
-//! GenerateDataKey (both), Encrypt, Decrypt. Read-only: the key material they use was made durable before it could be seen.
+//! GenerateDataKey (both), Encrypt, Decrypt, and what ReEncrypt shares with them. Read-only: the key material they use was made durable before it
+//! could be seen. A rehearsal (DryRun) goes all the way here; `Engine` throws away what came of it.
 
 use super::answer::{Answer, Opened, Sealed};
 use super::call::{Decrypt, Encrypt, GenerateDataKey};
-use super::ciphertext;
+use super::ciphertext::{self, Parsed};
 use super::refusal::Refusal;
 use super::secret::{Blob, Secret};
-use super::world::{Naming, World};
+use super::world::{Key, Naming, World};
 use crate::core::key_state::Operation;
 use zeroize::Zeroizing;
 
-const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
+/// The only one of a symmetric encryption key.
+pub const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 /// Most that Encrypt takes (AWS API).
 const MAX_PLAINTEXT: usize = 4096;
 
@@ -21,7 +23,6 @@ pub enum Bare {
 }
 
 pub fn generate_data_key(world: &World, region: &str, call: &GenerateDataKey, bare: Bare) -> Result<Answer, Refusal> {
-    refuse_dry_run(call.dry_run)?;
     let length = match (call.key_spec.as_deref(), call.number_of_bytes) {
         (Some("AES_256"), None) => 32,
         (Some("AES_128"), None) => 16,
@@ -52,7 +53,6 @@ pub fn generate_data_key(world: &World, region: &str, call: &GenerateDataKey, ba
 }
 
 pub fn encrypt(world: &World, region: &str, call: &Encrypt) -> Result<Answer, Refusal> {
-    refuse_dry_run(call.dry_run)?;
     refuse_algorithm(call.encryption_algorithm.as_deref())?;
     if call.plaintext.0.is_empty() || call.plaintext.0.len() > MAX_PLAINTEXT {
         return Err(Refusal::validation(
@@ -74,15 +74,58 @@ pub fn encrypt(world: &World, region: &str, call: &Encrypt) -> Result<Answer, Re
 }
 
 pub fn decrypt(world: &World, region: &str, call: &Decrypt) -> Result<Answer, Refusal> {
-    refuse_dry_run(call.dry_run)?;
     refuse_algorithm(call.encryption_algorithm.as_deref())?;
-    if call.ciphertext_blob.0.is_empty() || call.ciphertext_blob.0.len() > ciphertext::MAX {
-        return Err(Refusal::validation(
-            "Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length from 1 to 6144",
-        ));
+    if ignores_ciphertext(call.dry_run, &call.dry_run_modifiers)? {
+        let key = required_key(world, region, call.key_id.as_deref())?;
+        key.allow(Operation::Decrypt)?;
+        return Ok(Answer::Nothing);
     }
-    let pinned = call.key_id.as_deref().map(|text| world.key_id(region, text, Naming::AliasToo)).transpose()?;
-    let parsed = ciphertext::parse(&call.ciphertext_blob.0)?;
+    let blob = ciphertext_of(call.ciphertext_blob.as_ref())?;
+    let (parsed, key) = find_key(world, region, call.key_id.as_deref(), blob)?;
+    key.allow(Operation::Decrypt)?;
+    let plaintext = ciphertext::open(&parsed, key, &call.encryption_context)?;
+    Ok(Answer::Opened(Opened {
+        plaintext: Secret(plaintext),
+        key_id: key.arn.clone(),
+        key_material_id: parsed.material_id,
+        encryption_algorithm: ALGORITHM,
+    }))
+}
+
+/// True for a rehearsal that is about permissions alone. The modifiers mean nothing without `DryRun` (API: DryRunModifiers).
+pub fn ignores_ciphertext(dry_run: Option<bool>, modifiers: &[String]) -> Result<bool, Refusal> {
+    match modifiers.iter().find(|modifier| *modifier != "IGNORE_CIPHERTEXT") {
+        Some(other) => {
+            Err(Refusal::validation(format!("Value '{other}' at 'dryRunModifiers' failed to satisfy constraint")))
+        }
+        None => Ok(dry_run == Some(true) && !modifiers.is_empty()),
+    }
+}
+
+/// The key that must be named where no ciphertext names it.
+pub fn required_key<'a>(world: &'a World, region: &str, named: Option<&str>) -> Result<&'a Key, Refusal> {
+    let named = named.ok_or_else(|| Refusal::validation("without a ciphertext the key must be named"))?;
+    world.key(region, &world.key_id(region, named, Naming::AliasToo)?)
+}
+
+/// A ciphertext of a length that KMS takes.
+pub fn ciphertext_of(blob: Option<&Blob>) -> Result<&[u8], Refusal> {
+    blob.map(|blob| blob.0.as_slice()).filter(|bytes| (1..=ciphertext::MAX).contains(&bytes.len())).ok_or_else(|| {
+        Refusal::validation(
+            "Value at 'ciphertextBlob' failed to satisfy constraint: Member must have length from 1 to 6144",
+        )
+    })
+}
+
+/// The key that a ciphertext names, if it is the pinned one. Nothing is opened yet.
+pub fn find_key<'a, 'b>(
+    world: &'a World,
+    region: &str,
+    pinned: Option<&str>,
+    blob: &'b [u8],
+) -> Result<(Parsed<'b>, &'a Key), Refusal> {
+    let pinned = pinned.map(|text| world.key_id(region, text, Naming::AliasToo)).transpose()?;
+    let parsed = ciphertext::parse(blob)?;
     let key = world.key(region, parsed.key_id).map_err(|_| {
         Refusal::new(
             "AccessDeniedException",
@@ -95,24 +138,11 @@ pub fn decrypt(world: &World, region: &str, call: &Decrypt) -> Result<Answer, Re
             "The key ID in the request does not identify a CMK that can perform this operation.",
         ));
     }
-    key.allow(Operation::Decrypt)?;
-    let plaintext = ciphertext::open(&parsed, key, &call.encryption_context)?;
-    Ok(Answer::Opened(Opened {
-        plaintext: Secret(plaintext),
-        key_id: key.arn.clone(),
-        key_material_id: parsed.material_id,
-        encryption_algorithm: ALGORITHM,
-    }))
+    Ok((parsed, key))
 }
 
-fn refuse_dry_run(asked: Option<bool>) -> Result<(), Refusal> {
-    match asked {
-        Some(true) => Err(Refusal::new("UnsupportedOperationException", "this KMS does not do DryRun")),
-        _ => Ok(()),
-    }
-}
-
-fn refuse_algorithm(asked: Option<&str>) -> Result<(), Refusal> {
+/// Only the symmetric one.
+pub fn refuse_algorithm(asked: Option<&str>) -> Result<(), Refusal> {
     match asked {
         None | Some(ALGORITHM) => Ok(()),
         Some(_) => Err(Refusal::new("InvalidKeyUsageException", "the algorithm does not go with the key's spec")),

@@ -3,17 +3,17 @@
 //! A mutating call changes a copy; the copy replaces the original only when it is on disk and synced, so no ciphertext is ever
 //! returned under material that a power cut could lose. If a save fails where old and new cannot be told apart, the engine refuses everything after it.
 
-use super::answer::{Answer, Caller};
+use super::answer::Answer;
 use super::call::Call;
-use super::crypto::{self, Bare};
+use super::dispatch::{caller, change, look};
 use super::fault::{Fault, FaultKind, Script};
 use super::kek::Kek;
+use super::lag::Lag;
 use super::refusal::Refusal;
 use super::request_log::{Request, RequestLog};
 use super::store::{SaveFailed, Store};
+use super::uses::Uses;
 use super::world::{DEFAULT_ACCOUNT, World};
-use super::{aliases, keys, rotation, tags};
-use crate::core::key_state::Operation;
 use crate::core::kms::{KmsError, KmsErrorKind};
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
@@ -69,6 +69,8 @@ struct State {
     store: Store,
     clock: Clock,
     faults: Script,
+    lag: Lag,
+    uses: Uses,
     log: RequestLog,
     // Set when memory and disk may disagree.
     in_doubt: bool,
@@ -112,11 +114,14 @@ impl Engine {
             }
         };
         store.announce(None);
+        let opened = next_time((options.clock)(), world.clock_offset);
         let state = State {
             world,
             store,
             clock: options.clock,
             faults: Script::default(),
+            lag: Lag::default(),
+            uses: Uses::since(opened),
             log: RequestLog::default(),
             in_doubt: false,
         };
@@ -168,6 +173,16 @@ impl Engine {
         self.state().faults.pending()
     }
 
+    /// How many calls still see the old state of what a call changes; 0 (the default) for none.
+    pub fn set_lag(&self, reads: u32) {
+        self.state().lag.set(reads);
+    }
+
+    /// The consistency lag, in calls.
+    pub fn lag(&self) -> u32 {
+        self.state().lag.reads()
+    }
+
     /// Requests numbered above `after` (0: all that are kept), oldest first.
     pub fn requests(&self, after: u64) -> Vec<Request> {
         self.state().log.since(after)
@@ -197,11 +212,11 @@ impl Engine {
             }
             Some(FaultKind::ServerError) => (Delivery::Prompt, Some(Refusal::internal("scripted: internal failure"))),
         };
-        let named = call.as_ref().ok().and_then(|c| c.named_key()).map(str::to_owned);
+        let named = call.as_ref().ok().and_then(|c| c.names().first().map(|name| (*name).to_owned()));
         let context = call.as_ref().ok().and_then(|c| c.encryption_context()).cloned().unwrap_or_default();
         let result = match refused {
             Some(refusal) => Err(refusal),
-            None => call.and_then(|call| state.dispatch(&origin.region, &call)),
+            None => call.and_then(|call| state.dispatch(&origin.region, &call, &request_id)),
         };
         let at = state.now();
         state.log.add(Request {
@@ -245,7 +260,7 @@ impl State {
         Ok(())
     }
 
-    fn dispatch(&mut self, region: &str, call: &Call) -> Result<Answer, Refusal> {
+    fn dispatch(&mut self, region: &str, call: &Call, request_id: &str) -> Result<Answer, Refusal> {
         if self.in_doubt {
             return Err(Refusal::internal("an earlier write failed: open this KMS again to see what is on disk"));
         }
@@ -255,59 +270,32 @@ impl State {
             next.settle_at(now)?;
             self.replace(next)?;
         }
-        if let Some(answer) = look(&self.world, region, call) {
-            return answer;
+        let stale = self.lag.view(&self.world, region, call);
+        if let Some(answer) = look(stale.as_ref().unwrap_or(&self.world), &self.uses, region, call) {
+            let answer = rehearsed(call, answer?)?;
+            self.uses.note_at(&answer.keys_used(), call.operation(), request_id, now);
+            return Ok(answer);
+        }
+        if let Some(mut view) = stale {
+            change(&mut view, region, call, now)?;
         }
         let mut next = self.world.clone();
-        let answer = change(&mut next, region, call, now)?;
+        let answer = rehearsed(call, change(&mut next, region, call, now)?)?;
+        let changes = self.lag.changes(&self.world, &next);
         self.replace(next)?;
+        self.lag.remember(changes);
         Ok(answer)
     }
 }
 
-/// Calls that change nothing; `None` for the others.
-fn look(world: &World, region: &str, call: &Call) -> Option<Result<Answer, Refusal>> {
-    Some(match call {
-        Call::GetCallerIdentity(_) => Ok(Answer::Caller(caller(&world.account))),
-        Call::DescribeKey(c) => keys::describe(world, region, c),
-        Call::ListKeys(c) => keys::list(world, region, c),
-        Call::GetKeyPolicy(c) => keys::policy(world, region, c),
-        Call::GetKeyRotationStatus(c) => rotation::status(world, region, c),
-        Call::ListAliases(c) => aliases::list(world, region, c),
-        Call::ListResourceTags(c) => tags::list(world, region, c),
-        Call::GenerateDataKey(c) => crypto::generate_data_key(world, region, c, Bare::Given),
-        Call::GenerateDataKeyWithoutPlaintext(c) => crypto::generate_data_key(world, region, c, Bare::Withheld),
-        Call::Encrypt(c) => crypto::encrypt(world, region, c),
-        Call::Decrypt(c) => crypto::decrypt(world, region, c),
-        _ => return None,
-    })
-}
-
-fn change(world: &mut World, region: &str, call: &Call, now: Timestamp) -> Result<Answer, Refusal> {
-    match call {
-        Call::CreateKey(c) => keys::create(world, region, c, now),
-        Call::UpdateKeyDescription(c) => keys::update_description(world, region, c),
-        Call::PutKeyPolicy(c) => keys::put_policy(world, region, c),
-        Call::EnableKey(c) => keys::switch(world, region, c, Operation::EnableKey, now),
-        Call::DisableKey(c) => keys::switch(world, region, c, Operation::DisableKey, now),
-        Call::ScheduleKeyDeletion(c) => keys::schedule_deletion(world, region, c, now),
-        Call::CancelKeyDeletion(c) => keys::cancel_deletion(world, region, c),
-        Call::EnableKeyRotation(c) => rotation::enable(world, region, c, now),
-        Call::DisableKeyRotation(c) => rotation::disable(world, region, c),
-        Call::CreateAlias(c) => aliases::create(world, region, c, now),
-        Call::UpdateAlias(c) => aliases::update(world, region, c, now),
-        Call::DeleteAlias(c) => aliases::delete(world, region, c),
-        Call::TagResource(c) => tags::tag(world, region, c),
-        Call::UntagResource(c) => tags::untag(world, region, c),
-        other => Err(Refusal::internal(format!("{} is not a mutation", other.operation()))),
-    }
-}
-
-fn caller(account: &str) -> Caller {
-    Caller {
-        account: account.to_owned(),
-        arn: format!("arn:aws:iam::{account}:user/embedded"),
-        user_id: "AIDAEMBEDDEDKMS000000".to_owned(),
+/// What would have been answered goes no further when the call was to be judged only: success is an error then (API: DryRun).
+fn rehearsed(call: &Call, answer: Answer) -> Result<Answer, Refusal> {
+    match call.is_rehearsal() {
+        true => Err(Refusal::new(
+            "DryRunOperationException",
+            "The request would have succeeded, but the DryRun option is set.",
+        )),
+        false => Ok(answer),
     }
 }
 

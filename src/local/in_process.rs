@@ -1,15 +1,19 @@
 //! The first door: the engine as a `Kms`, without a network. Provider `local`, and the quick half of the contract suite.
 
-use super::answer::{Answer, KeyMetadata, Sealed};
+mod terms;
+
+use self::terms::{data_key, description, only, tag_list, traced, unexpected, wrapped};
+use super::answer::{Answer, Sealed};
 use super::call::{self, Call};
 use super::engine::{Delivery, Engine, Origin};
 use super::secret::{Blob, Secret};
 use crate::core::dek::Dek;
 use crate::core::kms::{
-    Alias, Caller, Context, DataKey, Decrypted, KeyDescription, KeyState, Kms, KmsError, KmsErrorKind, NewKey,
-    RotationStatus, Traced, WrappedKey,
+    Alias, Caller, Context, DataKey, Decrypted, Grant, KeyDescription, KeyUse, Kms, KmsError, KmsErrorKind,
+    MaterialRotation, NewKey, NewReplica, ReEncrypt, ReWrapped, Rehearsal, RotationStatus, Traced, WrappedKey,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The embedded KMS in this process, seen from one region.
 pub struct InProcess {
@@ -51,6 +55,27 @@ impl InProcess {
     fn done(&self, call: Call) -> Result<Traced<()>, KmsError> {
         let (_, request_id) = self.call(call)?;
         Ok(traced((), request_id))
+    }
+
+    /// Every page of a list.
+    fn all<T>(
+        &self,
+        ask: impl Fn(Option<String>) -> Call,
+        page: impl Fn(Answer) -> Option<(Vec<T>, Option<String>)>,
+    ) -> Result<Traced<Vec<T>>, KmsError> {
+        let mut all = Vec::new();
+        let mut marker = None;
+        loop {
+            let call = ask(marker);
+            let operation = call.operation();
+            let (answer, request_id) = self.call(call)?;
+            let (items, next) = page(answer).ok_or_else(|| unexpected(operation))?;
+            all.extend(items);
+            marker = next;
+            if marker.is_none() {
+                return Ok(traced(all, request_id));
+            }
+        }
     }
 
     fn sealed(&self, call: Call) -> Result<(Sealed, String), KmsError> {
@@ -96,22 +121,14 @@ impl Kms for InProcess {
     }
 
     fn list_aliases(&self) -> Result<Traced<Vec<Alias>>, KmsError> {
-        let mut all = Vec::new();
-        let mut marker = None;
-        loop {
-            let (Answer::Aliases(page), request_id) =
-                self.call(Call::ListAliases(call::ListAliases { key_id: None, limit: None, marker }))?
-            else {
-                return Err(unexpected("ListAliases"));
-            };
-            all.extend(
-                page.aliases.into_iter().map(|a| Alias { name: a.alias_name, target_key_id: Some(a.target_key_id) }),
-            );
-            marker = page.next_marker;
-            if marker.is_none() {
-                return Ok(traced(all, request_id));
-            }
-        }
+        let ask = |marker| Call::ListAliases(call::ListAliases { key_id: None, limit: None, marker });
+        let all = self.all(ask, |answer| match answer {
+            Answer::Aliases(page) => Some((page.aliases, page.next_marker)),
+            _ => None,
+        })?;
+        Ok(all.map(|all| {
+            all.into_iter().map(|a| Alias { name: a.alias_name, target_key_id: Some(a.target_key_id) }).collect()
+        }))
     }
 
     fn create_alias(&self, alias: &str, key_id: &str) -> Result<Traced<()>, KmsError> {
@@ -137,19 +154,12 @@ impl Kms for InProcess {
     }
 
     fn key_tags(&self, key_id: &str) -> Result<Traced<BTreeMap<String, String>>, KmsError> {
-        let mut all = BTreeMap::new();
-        let mut marker = None;
-        loop {
-            let request = call::KeyPage { key_id: key_id.to_owned(), limit: None, marker };
-            let (Answer::Tags(page), request_id) = self.call(Call::ListResourceTags(request))? else {
-                return Err(unexpected("ListResourceTags"));
-            };
-            all.extend(page.tags.into_iter().map(|tag| (tag.key, tag.value)));
-            marker = page.next_marker;
-            if marker.is_none() {
-                return Ok(traced(all, request_id));
-            }
-        }
+        let ask = |marker| Call::ListResourceTags(call::KeyPage { key_id: key_id.to_owned(), limit: None, marker });
+        let all = self.all(ask, |answer| match answer {
+            Answer::Tags(page) => Some((page.tags, page.next_marker)),
+            _ => None,
+        })?;
+        Ok(all.map(|all| all.into_iter().map(|tag| (tag.key, tag.value)).collect()))
     }
 
     fn generate_data_key(&self, key: &str, context: &Context) -> Result<Traced<DataKey>, KmsError> {
@@ -184,10 +194,11 @@ impl Kms for InProcess {
     fn decrypt(&self, key: Option<&str>, ciphertext: &[u8], context: &Context) -> Result<Traced<Decrypted>, KmsError> {
         let request = call::Decrypt {
             key_id: key.map(str::to_owned),
-            ciphertext_blob: Blob(ciphertext.to_vec()),
+            ciphertext_blob: Some(Blob(ciphertext.to_vec())),
             encryption_context: context.clone(),
             encryption_algorithm: None,
             dry_run: None,
+            dry_run_modifiers: Vec::new(),
         };
         match self.call(Call::Decrypt(request))? {
             (Answer::Opened(opened), request_id) => {
@@ -233,61 +244,139 @@ impl Kms for InProcess {
 
     fn key_rotation_status(&self, key_id: &str) -> Result<Traced<RotationStatus>, KmsError> {
         match self.call(Call::GetKeyRotationStatus(only(key_id)))? {
-            (Answer::Rotation(r), request_id) => {
-                let value = RotationStatus {
-                    enabled: r.key_rotation_enabled,
-                    period_days: r.rotation_period_in_days,
-                    next_at: r.next_rotation_date,
-                };
-                Ok(traced(value, request_id))
-            }
+            (Answer::Rotation(told), request_id) => Ok(traced(terms::rotation_status(told), request_id)),
             _ => Err(unexpected("GetKeyRotationStatus")),
         }
     }
-}
 
-fn traced<T>(value: T, request_id: String) -> Traced<T> {
-    Traced { value, request_id: Some(request_id) }
-}
-
-fn unexpected(operation: &'static str) -> KmsError {
-    KmsError::new(KmsErrorKind::Unknown, operation, "the embedded KMS gave an answer of another call")
-}
-
-fn only(key: &str) -> call::KeyOnly {
-    call::KeyOnly { key_id: key.to_owned() }
-}
-
-fn data_key(key: &str, context: &Context) -> call::GenerateDataKey {
-    call::GenerateDataKey {
-        key_id: key.to_owned(),
-        key_spec: Some("AES_256".to_owned()),
-        encryption_context: context.clone(),
-        ..Default::default()
+    fn list_keys(&self) -> Result<Traced<Vec<String>>, KmsError> {
+        let ask = |marker| Call::ListKeys(call::ListPage { limit: None, marker });
+        let all = self.all(ask, |answer| match answer {
+            Answer::Keys(page) => Some((page.keys, page.next_marker)),
+            _ => None,
+        })?;
+        Ok(all.map(|all| all.into_iter().map(|key| key.key_id).collect()))
     }
-}
 
-fn tag_list(tags: &BTreeMap<String, String>) -> Vec<call::Tag> {
-    tags.iter().map(|(key, value)| call::Tag { key: key.clone(), value: value.clone() }).collect()
-}
+    fn key_policy(&self, key_id: &str) -> Result<Traced<String>, KmsError> {
+        let request = call::KeyPolicy { key_id: key_id.to_owned(), policy_name: None };
+        match self.call(Call::GetKeyPolicy(request))? {
+            (Answer::Policy(policy), request_id) => Ok(traced(policy.policy, request_id)),
+            _ => Err(unexpected("GetKeyPolicy")),
+        }
+    }
 
-fn wrapped(sealed: Sealed) -> WrappedKey {
-    WrappedKey { wrapped: sealed.ciphertext_blob.0, key_arn: sealed.key_id, material_id: sealed.key_material_id }
-}
+    fn put_key_policy(&self, key_id: &str, policy: &str) -> Result<Traced<()>, KmsError> {
+        self.done(Call::PutKeyPolicy(call::PutKeyPolicy {
+            key_id: key_id.to_owned(),
+            policy: policy.to_owned(),
+            policy_name: None,
+            bypass_policy_lockout_safety_check: None,
+        }))
+    }
 
-fn description(key: KeyMetadata) -> KeyDescription {
-    KeyDescription {
-        arn: key.arn,
-        key_id: key.key_id,
-        // The engine writes what `KeyState::parse` reads.
-        state: KeyState::parse(key.key_state).unwrap_or(KeyState::Unavailable),
-        description: key.description,
-        manager: key.key_manager.to_owned(),
-        spec: key.key_spec.to_owned(),
-        usage: key.key_usage.to_owned(),
-        multi_region: key.multi_region,
-        created_at: Some(key.creation_date),
-        deletion_at: key.deletion_date,
-        material_id: Some(key.current_key_material_id),
+    fn untag_key(&self, key_id: &str, names: &[String]) -> Result<Traced<()>, KmsError> {
+        self.done(Call::UntagResource(call::UntagResource { key_id: key_id.to_owned(), tag_keys: names.to_vec() }))
+    }
+
+    fn describe_as(&self, key_id: &str, description: &str) -> Result<Traced<()>, KmsError> {
+        let request = call::UpdateKeyDescription { key_id: key_id.to_owned(), description: description.to_owned() };
+        self.done(Call::UpdateKeyDescription(request))
+    }
+
+    fn re_encrypt(&self, what: ReEncrypt<'_>) -> Result<Traced<ReWrapped>, KmsError> {
+        match self.call(Call::ReEncrypt(terms::re_encrypt(what)))? {
+            (Answer::ReEncrypted(made), request_id) => {
+                let value = ReWrapped {
+                    wrapped: made.ciphertext_blob.0,
+                    source_arn: made.source_key_id,
+                    source_material_id: Some(made.source_key_material_id),
+                    key_arn: made.key_id,
+                    material_id: Some(made.destination_key_material_id),
+                };
+                Ok(traced(value, request_id))
+            }
+            _ => Err(unexpected("ReEncrypt")),
+        }
+    }
+
+    fn rehearse(&self, what: Rehearsal<'_>) -> Result<Traced<()>, KmsError> {
+        let call = terms::rehearsal(what);
+        let operation = call.operation();
+        match self.call(call) {
+            Err(error) if error.kind == KmsErrorKind::WouldSucceed => {
+                Ok(Traced { value: (), request_id: error.request_id })
+            }
+            Err(error) => Err(error),
+            Ok(_) => Err(unexpected(operation)),
+        }
+    }
+
+    fn list_grants(&self, key_id: &str) -> Result<Traced<Vec<Grant>>, KmsError> {
+        let ask =
+            |marker| Call::ListGrants(call::ListGrants { key_id: key_id.to_owned(), marker, ..Default::default() });
+        let all = self.all(ask, |answer| match answer {
+            Answer::Grants(page) => Some((page.grants, page.next_marker)),
+            _ => None,
+        })?;
+        Ok(all.map(|all| all.into_iter().map(terms::grant).collect()))
+    }
+
+    fn revoke_grant(&self, key_id: &str, grant_id: &str) -> Result<Traced<()>, KmsError> {
+        let request = call::RevokeGrant { key_id: key_id.to_owned(), grant_id: grant_id.to_owned(), dry_run: None };
+        self.done(Call::RevokeGrant(request))
+    }
+
+    fn key_last_use(&self, key_id: &str) -> Result<Traced<KeyUse>, KmsError> {
+        match self.call(Call::GetKeyLastUsage(only(key_id)))? {
+            (Answer::LastUsage(told), request_id) => {
+                let value = KeyUse {
+                    used_at: told.key_last_usage.timestamp,
+                    operation: told.key_last_usage.operation.map(str::to_owned),
+                    tracked_since: Some(told.tracking_start_date),
+                };
+                Ok(traced(value, request_id))
+            }
+            _ => Err(unexpected("GetKeyLastUsage")),
+        }
+    }
+
+    fn rotate_on_demand(&self, key_id: &str) -> Result<Traced<()>, KmsError> {
+        self.done(Call::RotateKeyOnDemand(only(key_id)))
+    }
+
+    fn key_materials(&self, key_id: &str) -> Result<Traced<Vec<MaterialRotation>>, KmsError> {
+        let ask = |marker| {
+            Call::ListKeyRotations(call::ListKeyRotations {
+                key_id: key_id.to_owned(),
+                include_key_material: Some("ALL_KEY_MATERIAL".to_owned()),
+                limit: None,
+                marker,
+            })
+        };
+        let all = self.all(ask, |answer| match answer {
+            Answer::Materials(page) => Some((page.rotations, page.next_marker)),
+            _ => None,
+        })?;
+        Ok(all.map(|all| all.into_iter().map(terms::material).collect()))
+    }
+
+    fn replicate_key(&self, key_id: &str, new: &NewReplica) -> Result<Traced<KeyDescription>, KmsError> {
+        let request = call::ReplicateKey {
+            key_id: key_id.to_owned(),
+            replica_region: new.region.clone(),
+            policy: new.policy.clone(),
+            bypass_policy_lockout_safety_check: None,
+            description: Some(new.description.clone()),
+            tags: tag_list(&new.tags),
+        };
+        match self.call(Call::ReplicateKey(request))? {
+            (Answer::Replicated(made), request_id) => Ok(traced(description(made.replica_key_metadata), request_id)),
+            _ => Err(unexpected("ReplicateKey")),
+        }
+    }
+
+    fn in_region(&self, region: &str) -> Result<Arc<dyn Kms>, KmsError> {
+        Ok(Arc::new(InProcess::new(self.engine.clone(), region)))
     }
 }

@@ -1,18 +1,17 @@
 //! Keys come, are looked at, switched off and on, and go: CreateKey to ScheduleKeyDeletion.
 
-use super::answer::{
-    Answer, Cancelled, Deletion, KeyAnswer, KeyEntry, KeyMetadata, Keys, MultiRegionConfiguration, Policy, RegionalKey,
-};
-use super::call::{CreateKey, KeyOnly, ListPage, PutKeyPolicy, ScheduleKeyDeletion, UpdateKeyDescription};
+use super::answer::{Answer, Cancelled, Deletion, KeyAnswer, KeyEntry, KeyMetadata, Keys};
+use super::call::{CreateKey, KeyOnly, ListPage, ScheduleKeyDeletion, Tag, UpdateKeyDescription};
+use super::policy;
 use super::refusal::Refusal;
+use super::relatives;
 use super::tags;
-use super::world::{Key, Material, Naming, World, days_after};
+use super::world::{Key, Made, Material, Naming, World, days_after};
 use crate::core::key_state::{self, Operation};
 use crate::core::kms::KeyState;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-/// Largest key policy (AWS quotas).
-const MAX_POLICY: usize = 32 * 1024;
 const MAX_DESCRIPTION: usize = 8192;
 /// ScheduleKeyDeletion without a window.
 const DEFAULT_WINDOW: i64 = 30;
@@ -31,17 +30,18 @@ pub fn create(world: &mut World, region: &str, call: &CreateKey, now: Timestamp)
     }
     let description = call.description.clone().unwrap_or_default();
     check_description(&description)?;
-    if let Some(policy) = &call.policy {
-        check_policy(policy)?;
-    }
     let tags = tags::checked(&call.tags, Default::default())?;
     let multi_region = call.multi_region.unwrap_or(false);
     let id = match uuid::Uuid::new_v4() {
         id if multi_region => format!("mrk-{}", id.simple()),
         id => id.to_string(),
     };
+    let arn = world.arn(region, &format!("key/{id}"));
+    if let Some(text) = &call.policy {
+        policy::check(text, &world.account, &arn, call.bypass_policy_lockout_safety_check)?;
+    }
     let key = Key {
-        arn: world.arn(region, &format!("key/{id}")),
+        arn,
         state: KeyState::Enabled,
         description,
         created_at: now,
@@ -50,45 +50,50 @@ pub fn create(world: &mut World, region: &str, call: &CreateKey, now: Timestamp)
         policy: call.policy.clone(),
         tags,
         rotation: None,
-        materials: vec![Material::generate_at(now)?],
+        materials: vec![Material::generate_at(now, Made::WithKey)?],
+        primary_region: multi_region.then(|| region.to_owned()),
+        deletion_window: None,
+        grants: BTreeMap::new(),
+        rotating_since: None,
         id,
     };
-    let answer = described(world, region, &key);
+    let answer = Answer::Key(KeyAnswer { key_metadata: metadata(world, &key) });
     world.regions.entry(region.to_owned()).or_default().keys.insert(key.id.clone(), key);
     Ok(answer)
 }
 
 pub fn describe(world: &World, region: &str, call: &KeyOnly) -> Result<Answer, Refusal> {
     let id = world.key_id(region, &call.key_id, Naming::AliasToo)?;
-    Ok(described(world, region, world.key(region, &id)?))
+    Ok(Answer::Key(KeyAnswer { key_metadata: metadata(world, world.key(region, &id)?) }))
 }
 
-fn described(world: &World, region: &str, key: &Key) -> Answer {
-    Answer::Key(KeyAnswer {
-        key_metadata: KeyMetadata {
-            account: world.account.clone(),
-            key_id: key.id.clone(),
-            arn: key.arn.clone(),
-            creation_date: key.created_at,
-            enabled: key.state == KeyState::Enabled,
-            description: key.description.clone(),
-            key_usage: "ENCRYPT_DECRYPT",
-            key_state: key.state.as_str(),
-            deletion_date: key.deletion_at,
-            origin: "AWS_KMS",
-            key_manager: "CUSTOMER",
-            key_spec: "SYMMETRIC_DEFAULT",
-            customer_master_key_spec: "SYMMETRIC_DEFAULT",
-            encryption_algorithms: ["SYMMETRIC_DEFAULT"],
-            multi_region: key.multi_region,
-            multi_region_configuration: key.multi_region.then(|| MultiRegionConfiguration {
-                multi_region_key_type: "PRIMARY",
-                primary_key: RegionalKey { arn: key.arn.clone(), region: region.to_owned() },
-                replica_keys: [],
-            }),
-            current_key_material_id: key.current().id.clone(),
-        },
-    })
+/// What DescribeKey, CreateKey and ReplicateKey say of a key.
+pub fn metadata(world: &World, key: &Key) -> KeyMetadata {
+    KeyMetadata {
+        account: world.account.clone(),
+        key_id: key.id.clone(),
+        arn: key.arn.clone(),
+        creation_date: key.created_at,
+        enabled: key.state == KeyState::Enabled,
+        description: key.description.clone(),
+        key_usage: "ENCRYPT_DECRYPT",
+        key_state: key.state.as_str(),
+        deletion_date: key.deletion_at,
+        pending_deletion_window_in_days: key.deletion_window,
+        origin: "AWS_KMS",
+        key_manager: "CUSTOMER",
+        key_spec: "SYMMETRIC_DEFAULT",
+        customer_master_key_spec: "SYMMETRIC_DEFAULT",
+        encryption_algorithms: ["SYMMETRIC_DEFAULT"],
+        multi_region: key.multi_region,
+        multi_region_configuration: relatives::configuration(world, key),
+        current_key_material_id: key.current().id.clone(),
+    }
+}
+
+/// As answers have them.
+pub fn tag_list(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect()
 }
 
 pub fn list(world: &World, region: &str, call: &ListPage) -> Result<Answer, Refusal> {
@@ -109,21 +114,6 @@ pub fn update_description(world: &mut World, region: &str, call: &UpdateKeyDescr
     Ok(Answer::Nothing)
 }
 
-pub fn policy(world: &World, region: &str, call: &KeyOnly) -> Result<Answer, Refusal> {
-    let id = world.key_id(region, &call.key_id, Naming::IdOrArn)?;
-    let key = world.key(region, &id)?;
-    key.allow(Operation::GetKeyPolicy)?;
-    let policy = key.policy.clone().unwrap_or_else(|| default_policy(&world.account));
-    Ok(Answer::Policy(Policy { policy, policy_name: "default" }))
-}
-
-pub fn put_policy(world: &mut World, region: &str, call: &PutKeyPolicy) -> Result<Answer, Refusal> {
-    check_policy(&call.policy)?;
-    let key = named(world, region, &call.key_id, Operation::PutKeyPolicy)?;
-    key.policy = Some(call.policy.clone());
-    Ok(Answer::Nothing)
-}
-
 /// EnableKey and DisableKey. An enabled key that is overdue for rotation rotates at once (AWS API: GetKeyRotationStatus).
 pub fn switch(
     world: &mut World,
@@ -134,11 +124,14 @@ pub fn switch(
 ) -> Result<Answer, Refusal> {
     let key = named(world, region, &call.key_id, operation)?;
     key.state = key_state::after(operation, key.state);
-    if let (KeyState::Enabled, Some(rotation)) = (key.state, &mut key.rotation)
+    let is_primary = key.is_primary();
+    if let (KeyState::Enabled, true, Some(rotation)) = (key.state, is_primary, &mut key.rotation)
         && rotation.next_at <= now
     {
         rotation.next_at = days_after(now, rotation.period_days)?;
-        key.materials.push(Material::generate_at(now)?);
+        key.materials.push(Material::generate_at(now, Made::Automatic)?);
+        let id = key.id.clone();
+        world.share(region, &id)?;
     }
     Ok(Answer::Nothing)
 }
@@ -154,13 +147,20 @@ pub fn schedule_deletion(
         .ok()
         .filter(|days| (7..=30).contains(days))
         .ok_or_else(|| Refusal::validation(format!("PendingWindowInDays must be between 7 and 30, not {days}")))?;
-    let key = named(world, region, &call.key_id, Operation::ScheduleKeyDeletion)?;
-    let deletion_at = days_after(now, days)?;
-    key.state = key_state::after(Operation::ScheduleKeyDeletion, key.state);
-    key.deletion_at = Some(deletion_at);
+    let id = named(world, region, &call.key_id, Operation::ScheduleKeyDeletion)?.id.clone();
+    let waits = world.has_replicas(world.key(region, &id)?);
+    let key = world.key_mut(region, &id)?;
+    // The clock of a primary starts when its last replica is gone (AWS API: ScheduleKeyDeletion).
+    if waits {
+        key.state = KeyState::PendingReplicaDeletion;
+        key.deletion_window = Some(days);
+    } else {
+        key.state = key_state::after(Operation::ScheduleKeyDeletion, key.state);
+        key.deletion_at = Some(days_after(now, days)?);
+    }
     Ok(Answer::Deletion(Deletion {
         key_id: key.arn.clone(),
-        deletion_date: deletion_at,
+        deletion_date: key.deletion_at,
         key_state: key.state.as_str(),
         pending_window_in_days: days,
     }))
@@ -170,6 +170,7 @@ pub fn cancel_deletion(world: &mut World, region: &str, call: &KeyOnly) -> Resul
     let key = named(world, region, &call.key_id, Operation::CancelKeyDeletion)?;
     key.state = key_state::after(Operation::CancelKeyDeletion, key.state);
     key.deletion_at = None;
+    key.deletion_window = None;
     Ok(Answer::Cancelled(Cancelled { key_id: key.arn.clone() }))
 }
 
@@ -181,38 +182,14 @@ pub fn named<'a>(world: &'a mut World, region: &str, text: &str, operation: Oper
     Ok(key)
 }
 
-fn check_description(text: &str) -> Result<(), Refusal> {
+/// At most 8,192 characters (API: CreateKey).
+pub fn check_description(text: &str) -> Result<(), Refusal> {
     if text.chars().count() > MAX_DESCRIPTION {
         return Err(Refusal::validation(
             "Value at 'description' failed to satisfy constraint: at most 8192 characters",
         ));
     }
     Ok(())
-}
-
-fn check_policy(text: &str) -> Result<(), Refusal> {
-    if text.len() > MAX_POLICY {
-        return Err(Refusal::new("LimitExceededException", "a key policy is at most 32 KB"));
-    }
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(serde_json::Value::Object(policy)) if policy.contains_key("Statement") => Ok(()),
-        _ => Err(Refusal::new("MalformedPolicyDocumentException", "The new key policy is not a policy document.")),
-    }
-}
-
-fn default_policy(account: &str) -> String {
-    serde_json::json!({
-        "Version": "2012-10-17",
-        "Id": "key-default-1",
-        "Statement": [{
-            "Sid": "Enable IAM User Permissions",
-            "Effect": "Allow",
-            "Principal": {"AWS": format!("arn:aws:iam::{account}:root")},
-            "Action": "kms:*",
-            "Resource": "*",
-        }],
-    })
-    .to_string()
 }
 
 /// Part of a list, and where the next part begins.

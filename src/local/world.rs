@@ -3,6 +3,7 @@
 //! A plain value. Mutating calls work on a copy that replaces the original only after it is on disk. Time moves keys by
 //! itself: `settle_at` deletes what is due (material and aliases with it) and rotates what is due.
 
+use super::grants::Grant;
 use super::refusal::Refusal;
 use super::secret::Secret;
 use crate::core::key_state::{self, Operation};
@@ -35,15 +36,15 @@ pub struct Region {
 }
 
 /// Where an alias points.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
     pub key_id: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// A KMS key and all its material, oldest first.
-#[derive(Clone, Serialize, Deserialize)]
+/// A KMS key and all its material, oldest first. Related multi-Region keys each have a copy of the material (`relatives`).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Key {
     pub id: String,
     pub arn: String,
@@ -57,10 +58,22 @@ pub struct Key {
     pub tags: BTreeMap<String, String>,
     pub rotation: Option<Rotation>,
     pub materials: Vec<Material>,
+    /// Where the primary of a multi-Region key is; `None` is here.
+    #[serde(default)]
+    pub primary_region: Option<String>,
+    /// Asked for, in days, while the deletion waits for replicas.
+    #[serde(default)]
+    pub deletion_window: Option<u32>,
+    /// By grant id.
+    #[serde(default)]
+    pub grants: BTreeMap<String, Grant>,
+    /// An on-demand rotation that is not done yet. Only a stale view has one (`lag`).
+    #[serde(skip)]
+    pub rotating_since: Option<Timestamp>,
 }
 
 /// Automatic rotation, when it is on.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
     pub period_days: u32,
     pub next_at: Timestamp,
@@ -73,6 +86,25 @@ pub struct Material {
     pub id: String,
     pub bytes: Secret,
     pub created_at: Timestamp,
+    /// `None` on material made before the engine told the kinds apart: the first one, or an automatic rotation's.
+    #[serde(default)]
+    pub made: Option<Made>,
+}
+
+/// Why material was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Made {
+    WithKey,
+    Automatic,
+    OnDemand,
+}
+
+/// By id: it names the bytes, and nothing compares those.
+impl PartialEq for Material {
+    fn eq(&self, other: &Material) -> bool {
+        self.id == other.id
+    }
 }
 
 mod state_name {
@@ -174,21 +206,53 @@ impl World {
 
     /// Lets time do its work: keys past their deletion date go with their aliases, enabled keys past a rotation date get new material.
     pub fn settle_at(&mut self, now: Timestamp) -> Result<(), Refusal> {
-        for region in self.regions.values_mut() {
-            region.keys.retain(|_, key| !key.is_deletion_due_at(now));
-            let keys = &region.keys;
-            region.aliases.retain(|_, alias| keys.contains_key(&alias.key_id));
-            for key in region.keys.values_mut() {
-                while key.is_rotation_due_at(now) {
-                    let due = key.rotation.as_ref().map_or(now, |r| r.next_at);
-                    key.materials.push(Material::generate_at(due)?);
-                    if let Some(rotation) = &mut key.rotation {
-                        rotation.next_at = days_after(due, rotation.period_days)?;
-                    }
-                }
+        // The end of the last replica starts its primary's clock, and that may have run out too by now.
+        loop {
+            let gone = self.remove_due_at(now);
+            if gone.is_empty() {
+                break;
+            }
+            for (id, at) in gone {
+                self.start_waiting_deletion(&id, at)?;
             }
         }
+        let due: Vec<(String, String)> = self
+            .regions
+            .iter()
+            .flat_map(|(region, r)| r.keys.values().map(move |key| (region, key)))
+            .filter(|(_, key)| key.is_rotation_due_at(now))
+            .map(|(region, key)| (region.clone(), key.id.clone()))
+            .collect();
+        for (region, id) in due {
+            let key = self.key_mut(&region, &id)?;
+            while key.is_rotation_due_at(now) {
+                let at = key.rotation.as_ref().map_or(now, |r| r.next_at);
+                key.materials.push(Material::generate_at(at, Made::Automatic)?);
+                if let Some(rotation) = &mut key.rotation {
+                    rotation.next_at = days_after(at, rotation.period_days)?;
+                }
+            }
+            self.share(&region, &id)?;
+        }
         Ok(())
+    }
+
+    /// Keys that were deleted, each with its last deletion date.
+    fn remove_due_at(&mut self, now: Timestamp) -> BTreeMap<String, Timestamp> {
+        let mut gone = BTreeMap::new();
+        for region in self.regions.values_mut() {
+            region.keys.retain(|id, key| {
+                let ended = key.deletion_at.filter(|_| key.is_deletion_due_at(now));
+                if let Some(at) = ended {
+                    let latest = gone.entry(id.clone()).or_insert(at);
+                    *latest = at.max(*latest);
+                }
+                ended.is_none()
+            });
+            let keys = &region.keys;
+            region.aliases.retain(|_, alias| keys.contains_key(&alias.key_id));
+        }
+        gone
     }
 }
 
@@ -197,8 +261,9 @@ impl Key {
         self.state == KeyState::PendingDeletion && self.deletion_at.is_some_and(|at| at <= now)
     }
 
+    /// Replicas get what their primary got.
     fn is_rotation_due_at(&self, now: Timestamp) -> bool {
-        self.state == KeyState::Enabled && self.rotation.as_ref().is_some_and(|r| r.next_at <= now)
+        self.state == KeyState::Enabled && self.is_primary() && self.rotation.as_ref().is_some_and(|r| r.next_at <= now)
     }
 
     /// Refuses by the state matrix.
@@ -223,13 +288,14 @@ impl Key {
 
 impl Material {
     /// Fresh random material.
-    pub fn generate_at(now: Timestamp) -> Result<Material, Refusal> {
+    pub fn generate_at(now: Timestamp, made: Made) -> Result<Material, Refusal> {
         let no_randomness = |_| Refusal::internal("the operating system gave no randomness");
         let mut bytes = Zeroizing::new(vec![0u8; 32]);
         let mut id = [0u8; 32];
         getrandom::fill(&mut bytes).map_err(no_randomness)?;
         getrandom::fill(&mut id).map_err(no_randomness)?;
-        Ok(Material { id: id.iter().map(|b| format!("{b:02x}")).collect(), bytes: Secret(bytes), created_at: now })
+        let id = id.iter().map(|b| format!("{b:02x}")).collect();
+        Ok(Material { id, bytes: Secret(bytes), created_at: now, made: Some(made) })
     }
 
     /// The wrapping key.
@@ -242,4 +308,24 @@ impl Material {
 pub fn days_after(from: Timestamp, days: u32) -> Result<Timestamp, Refusal> {
     from.checked_add(SignedDuration::from_hours(i64::from(days) * 24))
         .map_err(|_| Refusal::validation("the date is out of range"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As written before there were replicas, grants and rotations on demand.
+    const OLD: &str = r#"{"format":1,"account":"111122223333","clock_offset":7,"regions":{"us-west-2":{"keys":{
+        "mrk-1":{"id":"mrk-1","arn":"arn:aws:kms:us-west-2:111122223333:key/mrk-1","state":"Enabled","description":"",
+        "created_at":"2026-01-01T00:00:00Z","deletion_at":null,"multi_region":true,"policy":null,"tags":{},"rotation":null,
+        "materials":[{"id":"aa","bytes":"AAAA","created_at":"2026-01-01T00:00:00Z"}]}},"aliases":{}}}}"#;
+
+    #[test]
+    fn a_world_of_an_earlier_build_is_read() {
+        let world: World = serde_json::from_str(OLD).unwrap();
+        let key = world.key("us-west-2", "mrk-1").unwrap();
+        assert!(key.is_primary() && key.grants.is_empty() && key.deletion_window.is_none());
+        assert_eq!(key.current().made, None);
+        assert_eq!(world.format, World::FORMAT);
+    }
 }

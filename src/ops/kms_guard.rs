@@ -1,13 +1,12 @@
-//! One limiter and one circuit breaker in front of every KMS call of a run (DESIGN §5).
+//! One limiter and one circuit breaker for each region in front of every KMS call of a run (DESIGN §5).
 //!
 //! State-changing calls are paced below the five per second that AWS allows an account and region (KMS quotas); the others at a rate no quota is near.
 //! After five failures in a row (throttled or unreachable; a refusal is an answer) nothing is sent for 30 seconds and a
 //! little more at random, then one call tries for all. Waiting is told to the operator, never silent, and ends when a stop is asked for.
 
-use crate::core::kms::{
-    Alias, Caller, Context, DataKey, Decrypted, KeyDescription, Kms, KmsError, KmsErrorKind, NewKey, RotationStatus,
-    Traced, WrappedKey,
-};
+mod calls;
+
+use crate::core::kms::{Kms, KmsError, KmsErrorKind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -51,9 +50,12 @@ impl Pace {
 /// A KMS behind the limiter and the breaker. Share it between threads, or it guards nothing.
 pub struct Guarded {
     inner: Arc<dyn Kms>,
-    pace: Pace,
-    gate: Mutex<Gate>,
+    pace: Arc<Pace>,
+    gates: Arc<Mutex<Gates>>,
 }
+
+/// One per region: AWS counts by account and region.
+type Gates = BTreeMap<String, Gate>;
 
 #[derive(Default)]
 struct Gate {
@@ -101,7 +103,7 @@ impl Class {
 impl Guarded {
     /// Puts the guard in front of `inner`.
     pub fn new(inner: Arc<dyn Kms>, pace: Pace) -> Guarded {
-        Guarded { inner, pace, gate: Mutex::new(Gate::default()) }
+        Guarded { inner, pace: Arc::new(pace), gates: Arc::default() }
     }
 
     fn call<T>(
@@ -122,11 +124,12 @@ impl Guarded {
         let mut told = false;
         loop {
             let now = (self.pace.now)();
-            let mut gate = self.gate();
+            let mut gates = self.gates();
+            let gate = gates.entry(self.inner.region()).or_default();
             let pause = match gate.breaker {
                 Breaker::Closed { .. } => {
                     let wait = gate.reserve(class, now);
-                    drop(gate);
+                    drop(gates);
                     return self.wait(operation, wait);
                 }
                 Breaker::Open { until } if now < until => until - now,
@@ -136,7 +139,7 @@ impl Guarded {
                     return Ok(());
                 }
             };
-            drop(gate);
+            drop(gates);
             if !told && pause > SLICE {
                 told = true;
                 (self.pace.say)(&format!(
@@ -166,7 +169,8 @@ impl Guarded {
 
     fn record(&self, failed: bool) {
         let now = (self.pace.now)();
-        let mut gate = self.gate();
+        let mut gates = self.gates();
+        let gate = gates.entry(self.inner.region()).or_default();
         let again = match (&gate.breaker, failed) {
             (Breaker::Closed { failures }, true) if failures + 1 < FAILURES => {
                 Breaker::Closed { failures: failures + 1 }
@@ -179,15 +183,15 @@ impl Guarded {
         let was_closed = matches!(gate.breaker, Breaker::Closed { .. });
         let closes = matches!(again, Breaker::Closed { .. });
         gate.breaker = again;
-        drop(gate);
+        drop(gates);
         if closes && !was_closed {
             (self.pace.say)("KMS answers again.");
         }
     }
 
-    fn gate(&self) -> MutexGuard<'_, Gate> {
-        // Every change of the gate is one assignment: a panic elsewhere leaves it whole.
-        self.gate.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn gates(&self) -> MutexGuard<'_, Gates> {
+        // Every change of a gate is one assignment: a panic elsewhere leaves it whole.
+        self.gates.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -211,80 +215,10 @@ fn jitter() -> Duration {
     Duration::from_millis(chance % JITTER_MS)
 }
 
-impl Kms for Guarded {
-    fn caller(&self) -> Result<Traced<Caller>, KmsError> {
-        self.call("GetCallerIdentity", Class::Read, || self.inner.caller())
-    }
-    fn region(&self) -> String {
-        self.inner.region()
-    }
-    fn create_key(&self, new: &NewKey) -> Result<Traced<KeyDescription>, KmsError> {
-        self.call("CreateKey", Class::Change, || self.inner.create_key(new))
-    }
-    fn describe_key(&self, key: &str) -> Result<Traced<KeyDescription>, KmsError> {
-        self.call("DescribeKey", Class::Read, || self.inner.describe_key(key))
-    }
-    fn list_aliases(&self) -> Result<Traced<Vec<Alias>>, KmsError> {
-        self.call("ListAliases", Class::Read, || self.inner.list_aliases())
-    }
-    fn create_alias(&self, alias: &str, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.call("CreateAlias", Class::Change, || self.inner.create_alias(alias, key_id))
-    }
-    fn update_alias(&self, alias: &str, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.call("UpdateAlias", Class::Change, || self.inner.update_alias(alias, key_id))
-    }
-    fn delete_alias(&self, alias: &str) -> Result<Traced<()>, KmsError> {
-        self.call("DeleteAlias", Class::Change, || self.inner.delete_alias(alias))
-    }
-    fn tag_key(&self, key_id: &str, tags: &BTreeMap<String, String>) -> Result<Traced<()>, KmsError> {
-        self.call("TagResource", Class::Change, || self.inner.tag_key(key_id, tags))
-    }
-    fn key_tags(&self, key_id: &str) -> Result<Traced<BTreeMap<String, String>>, KmsError> {
-        self.call("ListResourceTags", Class::Read, || self.inner.key_tags(key_id))
-    }
-    fn generate_data_key(&self, key: &str, context: &Context) -> Result<Traced<DataKey>, KmsError> {
-        self.call("GenerateDataKey", Class::Read, || self.inner.generate_data_key(key, context))
-    }
-    fn generate_data_key_without_plaintext(
-        &self,
-        key: &str,
-        context: &Context,
-    ) -> Result<Traced<WrappedKey>, KmsError> {
-        let send = || self.inner.generate_data_key_without_plaintext(key, context);
-        self.call("GenerateDataKeyWithoutPlaintext", Class::Read, send)
-    }
-    fn encrypt(&self, key: &str, plaintext: &[u8], context: &Context) -> Result<Traced<WrappedKey>, KmsError> {
-        self.call("Encrypt", Class::Read, || self.inner.encrypt(key, plaintext, context))
-    }
-    fn decrypt(&self, key: Option<&str>, ciphertext: &[u8], context: &Context) -> Result<Traced<Decrypted>, KmsError> {
-        self.call("Decrypt", Class::Read, || self.inner.decrypt(key, ciphertext, context))
-    }
-    fn enable_key(&self, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.call("EnableKey", Class::Change, || self.inner.enable_key(key_id))
-    }
-    fn disable_key(&self, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.call("DisableKey", Class::Change, || self.inner.disable_key(key_id))
-    }
-    fn schedule_key_deletion(&self, key_id: &str, days: u32) -> Result<Traced<KeyDescription>, KmsError> {
-        self.call("ScheduleKeyDeletion", Class::Change, || self.inner.schedule_key_deletion(key_id, days))
-    }
-    fn cancel_key_deletion(&self, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.call("CancelKeyDeletion", Class::Change, || self.inner.cancel_key_deletion(key_id))
-    }
-    fn enable_key_rotation(&self, key_id: &str, days: u32) -> Result<Traced<()>, KmsError> {
-        self.call("EnableKeyRotation", Class::Change, || self.inner.enable_key_rotation(key_id, days))
-    }
-    fn disable_key_rotation(&self, key_id: &str) -> Result<Traced<()>, KmsError> {
-        self.call("DisableKeyRotation", Class::Change, || self.inner.disable_key_rotation(key_id))
-    }
-    fn key_rotation_status(&self, key_id: &str) -> Result<Traced<RotationStatus>, KmsError> {
-        self.call("GetKeyRotationStatus", Class::Read, || self.inner.key_rotation_status(key_id))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::kms::NewKey;
     use crate::local::{Engine, Fault, FaultKind, InProcess, Kek};
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -398,5 +332,22 @@ mod tests {
         }
         assert!(world.now() >= Duration::from_secs(5), "{:?}", world.now());
         assert_eq!(world.sent(), 24);
+    }
+
+    #[test]
+    fn every_region_has_a_limiter_and_a_breaker_of_its_own() {
+        let world = World::new();
+        let sibling = world.guarded.in_region("eu-central-1").unwrap();
+        world.fail(5, FaultKind::ServerError);
+        for _ in 0..5 {
+            let _ = world.list();
+        }
+        sibling.list_aliases().unwrap();
+        assert!(world.now() < Duration::from_secs(1), "another region's outage is not ours: {:?}", world.now());
+        // Back in the first region the breaker is the one that is open, whoever asks.
+        world.guarded.in_region("us-west-2").unwrap().list_aliases().unwrap();
+        assert!(world.now() >= OPEN, "{:?}", world.now());
+        assert_eq!(world.list(), Ok(()));
+        assert!(world.now() < 2 * OPEN, "closed for all");
     }
 }

@@ -1,10 +1,12 @@
 //! Every KMS the contract suite runs on: the engine in process, the engine behind its endpoint, and foreign emulators.
 
 use crate::support::emulators::Emulator;
+use crate::support::kms_wire::kms_request_to;
 use scrybe_keys::aws::{AccessKey, AwsKms, Options, Patience};
 use scrybe_keys::core::kms::Kms;
 use scrybe_keys::local::endpoint::{self, Serving};
 use scrybe_keys::local::{Engine, InProcess, Kek};
+use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +22,7 @@ pub const KEK: &str = "c2NyeWJlLWtleXMtdGVzdC1rZWstMzItYnl0ZXMtLSE=";
 pub struct Bench {
     pub here: Box<dyn Kms>,
     pub elsewhere: Box<dyn Kms>,
+    address: String,
     // Dropped after the clients.
     _serving: Option<Serving>,
     _emulator: Option<Emulator>,
@@ -27,14 +30,16 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// The engine without a network.
+    /// The engine without a network; what the port does not have goes through its endpoint all the same.
     pub fn in_process() -> Bench {
         let dir = tempfile::tempdir().unwrap();
         let engine = open(dir.path());
+        let serving = serve(engine.clone());
         Bench {
             here: Box::new(InProcess::new(engine.clone(), REGION)),
             elsewhere: Box::new(InProcess::new(engine, ELSEWHERE)),
-            _serving: None,
+            address: serving.address().to_string(),
+            _serving: Some(serving),
             _emulator: None,
             _dir: Some(dir),
         }
@@ -47,6 +52,7 @@ impl Bench {
         Bench {
             here: Box::new(client(&serving.url(), REGION)),
             elsewhere: Box::new(client(&serving.url(), ELSEWHERE)),
+            address: serving.address().to_string(),
             _serving: Some(serving),
             _emulator: None,
             _dir: Some(dir),
@@ -58,9 +64,19 @@ impl Bench {
         Bench {
             here: Box::new(client(&emulator.url(), REGION)),
             elsewhere: Box::new(client(&emulator.url(), ELSEWHERE)),
+            address: emulator.url().trim_start_matches("http://").to_owned(),
             _serving: None,
             _emulator: Some(emulator),
             _dir: None,
+        }
+    }
+
+    /// A call that the port does not have, by hand: the answer, or the error code (`status N` where there is none).
+    pub fn raw(&self, region: &str, operation: &str, body: &Value) -> Result<Value, String> {
+        let (status, answer) = kms_request_to(&self.address, region, operation, &body.to_string());
+        match status {
+            200 => Ok(answer),
+            _ => Err(answer["__type"].as_str().map_or(format!("status {status}"), str::to_owned)),
         }
     }
 }

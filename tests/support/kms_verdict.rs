@@ -29,6 +29,15 @@ pub fn refused<T>(answer: Result<Traced<T>, KmsError>, kinds: &[KmsErrorKind]) -
     }
 }
 
+/// A hand-made call that must end with this error code.
+pub fn refused_as(answer: Result<serde_json::Value, String>, code: &str) -> Verdict {
+    match answer {
+        Ok(answer) => Err(format!("succeeded with {answer}, expected {code}")),
+        Err(found) if found == code => Ok(()),
+        Err(found) => Err(format!("{found}, expected {code}")),
+    }
+}
+
 pub fn new_key(bench: &Bench) -> Result<KeyDescription, String> {
     ok(bench.here.create_key(&NewKey { description: "contract".to_owned(), ..NewKey::default() }))
 }

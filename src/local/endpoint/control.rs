@@ -5,6 +5,7 @@
 //! | `health` | status, pid, account, virtual time | | |
 //! | `clock` | virtual time | `{"advanceSeconds": N}` puts it forward | |
 //! | `faults` | those still to come | `{"operation", "nth", "times", "fault"}` adds one | forgets all |
+//! | `lag` | calls that see the old state after a change | `{"reads": N}` sets it; 0 is none | |
 //! | `requests?after=N` | the log from number N on | | |
 //!
 //! POST and DELETE need the header `x-scrybe-control`, which no web page can send here unasked.
@@ -24,6 +25,12 @@ const MARK: &str = "x-scrybe-control";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Advance {
     advance_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lag {
+    reads: u32,
 }
 
 /// One control request.
@@ -61,6 +68,14 @@ pub fn answer(engine: &Engine, path: &str, head: &Parts, body: &[u8]) -> Reply {
             engine.clear_faults();
             written(&json!({"faults": []}))
         }
+        ("GET", "lag") => written(&json!({"reads": engine.lag()})),
+        ("POST", "lag") => match serde_json::from_slice::<Lag>(body) {
+            Err(error) => refused(StatusCode::BAD_REQUEST, &error.to_string()),
+            Ok(lag) => {
+                engine.set_lag(lag.reads);
+                written(&json!({"reads": engine.lag()}))
+            }
+        },
         ("GET", "requests") => match after(head) {
             Some(after) => written(&json!({"requests": engine.requests(after)})),
             None => refused(StatusCode::BAD_REQUEST, "after is a number"),
