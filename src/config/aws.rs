@@ -1,8 +1,9 @@
 //! What the environment says about AWS: region, key, endpoint override. Credentials are the SDK's own business.
 //! An endpoint the SDK would ignore (and call real AWS instead) is refused here.
 
-use super::{Env, Environment, Flags, Origin, Sourced};
+use super::{Endpoints, Env, Environment, Flags, Origin, Sourced};
 use crate::error::Failure;
+use std::collections::BTreeMap;
 
 /// The region DEKs are wrapped in when nobody says (the application's own default).
 const DEFAULT_REGION: &str = "us-west-2";
@@ -84,8 +85,19 @@ fn arn_region(key: &str) -> Option<&str> {
     (service == "kms" && !region.is_empty()).then_some(region)
 }
 
-/// The KMS endpoint override. Every override the SDK reads is checked, not only the one we use.
-pub(super) fn endpoint(env: &Env) -> Result<Option<Sourced<String>>, Failure> {
+/// The services this tool talks to and the variable that moves each elsewhere.
+const ENDPOINTS: &[(&str, &str)] = &[
+    ("kms", "AWS_ENDPOINT_URL_KMS"),
+    ("sts", "AWS_ENDPOINT_URL_STS"),
+    ("s3", "AWS_ENDPOINT_URL_S3"),
+    ("cloudtrail", "AWS_ENDPOINT_URL_CLOUDTRAIL"),
+    ("logs", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"),
+    ("cloudwatch", "AWS_ENDPOINT_URL_CLOUDWATCH"),
+    ("sns", "AWS_ENDPOINT_URL_SNS"),
+];
+
+/// Where AWS is talked to instead of AWS. Every override is checked: one that the SDK would ignore leads to real AWS.
+pub(super) fn endpoints(env: &Env) -> Result<Endpoints, Failure> {
     if env.var("LOG_SENSITIVE_BODIES").is_some() {
         return Err(Failure::usage(
             "sensitive-logging",
@@ -94,14 +106,20 @@ pub(super) fn endpoint(env: &Env) -> Result<Option<Sourced<String>>, Failure> {
         .hint("unset LOG_SENSITIVE_BODIES"));
     }
     if env.var("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
-        return Ok(None);
+        return Ok(Endpoints::default());
     }
-    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"] {
-        if let Some(value) = env.var(name) {
-            check_endpoint(name, value)?;
+    let checked = |name: &str| -> Result<Option<Sourced<String>>, Failure> {
+        let found = env.sourced(name);
+        found.iter().try_for_each(|endpoint| check_endpoint(name, &endpoint.value))?;
+        Ok(found)
+    };
+    let mut of = BTreeMap::new();
+    for (service, name) in ENDPOINTS {
+        if let Some(endpoint) = checked(name)? {
+            of.insert(*service, endpoint);
         }
     }
-    Ok(env.sourced("AWS_ENDPOINT_URL_KMS").or_else(|| env.sourced("AWS_ENDPOINT_URL")))
+    Ok(Endpoints { all: checked("AWS_ENDPOINT_URL")?, of })
 }
 
 fn check_endpoint(name: &str, value: &str) -> Result<(), Failure> {
@@ -138,7 +156,7 @@ mod tests {
     #[test]
     fn an_endpoint_the_sdk_might_ignore_is_refused() {
         for good in ["http://127.0.0.1:4599", "http://localhost:1", "http://[::1]:4", "https://kms.example.org"] {
-            assert_eq!(endpoint(&env(&[("AWS_ENDPOINT_URL", good)])).unwrap().unwrap().value, good);
+            assert_eq!(endpoints(&env(&[("AWS_ENDPOINT_URL", good)])).unwrap().kms().unwrap().value, good);
         }
         for bad in [
             "127.0.0.1:4599",
@@ -148,27 +166,28 @@ mod tests {
             "https://u:p@kms.example.org",
             "nonsense",
         ] {
-            for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL_STS"] {
-                let failure = endpoint(&env(&[(name, bad)])).unwrap_err();
+            for name in std::iter::once("AWS_ENDPOINT_URL").chain(ENDPOINTS.iter().map(|(_, name)| *name)) {
+                let failure = endpoints(&env(&[(name, bad)])).unwrap_err();
                 assert_eq!(failure.code, "bad-endpoint", "{bad}");
                 assert!(failure.message.contains(name));
             }
         }
-        assert_eq!(endpoint(&env(&[("LOG_SENSITIVE_BODIES", "1")])).unwrap_err().code, "sensitive-logging");
+        assert_eq!(endpoints(&env(&[("LOG_SENSITIVE_BODIES", "1")])).unwrap_err().code, "sensitive-logging");
     }
 
     #[test]
     fn the_service_endpoint_wins_over_the_general_one() {
-        let found = endpoint(&env(&[
+        let found = endpoints(&env(&[
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
             ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:2"),
         ]))
-        .unwrap()
         .unwrap();
+        let kms = found.kms().unwrap();
         assert_eq!(
-            (found.value.as_str(), found.origin),
-            ("http://127.0.0.1:2", Origin::Variable("AWS_ENDPOINT_URL_KMS".into()))
+            (kms.value.as_str(), &kms.origin),
+            ("http://127.0.0.1:2", &Origin::Variable("AWS_ENDPOINT_URL_KMS".into()))
         );
+        assert_eq!(found.all.unwrap().value, "http://127.0.0.1:1");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::{Env, Environment, Flags, Origin, Policy, Provider, Sourced, settings::parsed};
 use crate::core::data_map::DataMap;
 use crate::core::nearest::nearest;
+use crate::core::provision::Provision;
 use crate::core::throttle::Rules;
 use crate::error::Failure;
 use serde::Deserialize;
@@ -29,6 +30,8 @@ pub(super) struct File {
     pub local_store: Option<Sourced<PathBuf>>,
     pub throttle: Option<Sourced<Rules>>,
     pub after_commit: Option<Sourced<String>>,
+    /// By environment.
+    pub provision: Vec<(Environment, Sourced<Provision>)>,
 }
 
 #[derive(Default, Deserialize)]
@@ -44,6 +47,15 @@ struct Document {
     local_kms: Option<LocalDocument>,
     throttle: Option<Rules>,
     after_commit: Option<String>,
+    provision: Option<Provisions>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Provisions {
+    development: Option<Provision>,
+    staging: Option<Provision>,
+    production: Option<Provision>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +185,22 @@ impl File {
             let bad = |why| Failure::usage("bad-throttle", format!("{}: throttle.{why}", rules.origin));
             rules.value.check().map_err(bad)?;
         }
+        let Provisions { development, staging, production } = document.provision.unwrap_or_default();
+        let sections = [
+            (Environment::Development, development),
+            (Environment::Staging, staging),
+            (Environment::Production, production),
+        ];
+        let mut provision = Vec::new();
+        for (environment, section) in sections.into_iter().filter_map(|(e, section)| Some((e, section?))) {
+            let under = ["provision", environment.as_str()];
+            section.check(environment == Environment::Production).map_err(|unfit| {
+                let line = line_of(text, &[&under[..], &unfit.path].concat());
+                let name = unfit.path.join(".");
+                Failure::usage("bad-provision", format!("{}:{line}: {name} {}", path.display(), unfit.wanted))
+            })?;
+            provision.push((environment, Sourced::new(section, at(&under))));
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         Ok(File {
             path: None,
@@ -187,6 +215,7 @@ impl File {
             policy,
             throttle,
             after_commit: document.after_commit.map(|command| Sourced::new(command, at(&["after-commit"]))),
+            provision,
             local_store: document.local_kms.map(|l| Sourced::new(folder.join(l.store), at(&["local-kms", "store"]))),
         })
     }
@@ -320,6 +349,26 @@ mod tests {
             assert_eq!(failure.code, code, "{text}");
             assert!(failure.message.starts_with(start), "{}", failure.message);
         }
+    }
+
+    #[test]
+    fn a_provision_section_belongs_to_one_environment_and_says_where_it_is_wrong() {
+        let file = parse("provision:\n  staging:\n    key:\n      deletion-window-days: 7\n").unwrap();
+        assert_eq!(file.provision.len(), 1);
+        assert_eq!(file.provision[0].1.value.key.deletion_window_days, 7);
+        let failure =
+            parse("provision:\n  production: {}\n  staging:\n    key:\n      deletion-window-days: 5\n").err().unwrap();
+        assert_eq!(failure.code, "bad-provision");
+        assert!(
+            failure.message.starts_with("/etc/c.yaml:5: key.deletion-window-days must be from 7 to 30"),
+            "{}",
+            failure.message
+        );
+        let failure = parse("provision:\n  stagin: {}\n").err().unwrap();
+        assert_eq!(
+            (failure.code, &failure.hints[..]),
+            ("unknown-config-key", &["did you mean `staging`?".to_owned()][..])
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct Flags {
     #[arg(long, global = true, help_heading = TALK)]
     pub json: bool,
 
-    /// Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0
+    /// Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0
     #[arg(long, short, global = true, help_heading = TALK)]
     pub quiet: bool,
 
@@ -65,6 +65,10 @@ pub struct Flags {
     /// Never ask; what needs an answer is refused instead
     #[arg(long, global = true, help_heading = TALK)]
     pub no_input: bool,
+
+    /// Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments
+    #[arg(long, global = true, help_heading = TALK)]
+    pub print_iam: bool,
 
     /// Stop in good order after this long, e.g. 90s, 30m
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, help_heading = TALK)]

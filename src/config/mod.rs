@@ -13,6 +13,7 @@ pub use flags::{Color, Flags};
 
 use crate::core::data_map::DataMap;
 use crate::core::database_url::DatabaseUrl;
+use crate::core::provision::Provision;
 use crate::core::throttle::Rules;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -133,6 +134,22 @@ pub enum ProgressMode {
     None,
 }
 
+/// Where AWS is talked to instead of AWS: https, or http on loopback.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// For every service (`AWS_ENDPOINT_URL`).
+    pub all: Option<Sourced<String>>,
+    /// For one service; goes before `all`.
+    pub of: BTreeMap<&'static str, Sourced<String>>,
+}
+
+impl Endpoints {
+    /// Where KMS is talked to, unless it is AWS itself.
+    pub fn kms(&self) -> Option<&Sourced<String>> {
+        self.of.get("kms").or(self.all.as_ref())
+    }
+}
+
 /// Everything a run needs to know, validated, with origins.
 pub struct Settings {
     pub environment: Option<Sourced<Environment>>,
@@ -141,13 +158,14 @@ pub struct Settings {
     pub region: Sourced<String>,
     /// Key id, ARN or alias; the environment's application alias when nothing names one.
     pub key: Option<Sourced<String>>,
-    /// AWS endpoint override, https or loopback only.
-    pub endpoint: Option<Sourced<String>>,
+    pub endpoints: Endpoints,
     /// LOCAL_KEK, base64 of 32 bytes, unparsed.
     pub local_kek: Option<Sourced<zeroize::Zeroizing<String>>>,
     /// Directory of the embedded KMS (`SCRYBE_LOCAL_KMS`).
     pub local_store: Option<Sourced<PathBuf>>,
     pub map: Sourced<DataMap>,
+    /// What `create-cmk` is to make in this environment, where the file says it.
+    pub provision: Option<Sourced<Provision>>,
     pub policy: Policy,
     /// What slows moves down, unless the command line says otherwise.
     pub throttle: Sourced<Rules>,

@@ -49,6 +49,11 @@ impl Settings {
         mut warnings: Vec<String>,
     ) -> Result<Settings, Failure> {
         let environment = stated.or(file.environment);
+        let mut sections = file.provision.into_iter();
+        let provision = environment
+            .as_ref()
+            .and_then(|stated| sections.find(|(environment, _)| *environment == stated.value))
+            .map(|(_, section)| section);
         let provider = match (flags.kms, env.sourced("SCRYBE_KMS")) {
             (Some(kms), _) => Sourced::new(kms, Origin::Flag("--kms")),
             (None, Some(text)) => parsed(text)?,
@@ -56,7 +61,7 @@ impl Settings {
         };
         let key = aws::key(flags, env, file.key, environment.as_ref().map(|e| e.value));
         let region = aws::region(flags, env, file.region, key.as_ref())?;
-        let endpoint = aws::endpoint(env)?;
+        let endpoints = aws::endpoints(env)?;
         let database = database::address(flags, env, file.database_url_file, &mut warnings)?;
         let mut notes = Vec::new();
         let mut map = file.map.unwrap_or_else(|| Sourced::default_of(DataMap::clinic()));
@@ -77,12 +82,13 @@ impl Settings {
             provider: Some(provider),
             region,
             key,
-            endpoint,
+            endpoints,
             local_kek: env.sourced("LOCAL_KEK").map(|kek| Sourced::new(zeroize::Zeroizing::new(kek.value), kek.origin)),
             local_store,
             map,
             throttle: file.throttle.unwrap_or_else(|| Sourced::default_of(Rules::default())),
             after_commit: file.after_commit,
+            provision,
             policy: policy.value,
             policy_origin: policy.origin,
             json: flags.json,

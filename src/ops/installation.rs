@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::ops::audit::{self, Journal};
 use crate::ops::binding;
 use crate::ops::permit::Permit;
+use crate::ops::provisioning;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -253,8 +254,10 @@ fn config_text(binding: &Binding) -> String {
          #   max-active-sessions: 40\n#   query: SELECT count(*) > 100 FROM jobs_waiting\n#   flag-file: /run/scrybe-keys.slow\n\
          #   hours: 22:00-05:00\n\
          \n# A command after which the application holds no cached key any more, run when an organization has been moved.\n\
-         # after-commit: systemctl restart clinic\n",
+         # after-commit: systemctl restart clinic\n\
+         \n# What `create-cmk` makes in AWS, by environment. Names have defaults; who may do what with the key does not.\n",
     );
+    text.push_str(&provisioning::example(binding.account.as_deref().unwrap_or("123456789012")));
     text
 }
 

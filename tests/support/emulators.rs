@@ -42,8 +42,13 @@ pub struct Emulator {
 impl Emulator {
     /// Installs (once) and starts it. `None`, with a word on stderr, where it cannot be installed and nobody insists.
     pub fn start(recipe: &Recipe) -> Option<Emulator> {
+        Emulator::start_with(recipe, &[])
+    }
+
+    /// The same with settings of its own.
+    pub fn start_with(recipe: &Recipe, settings: &[(&str, &str)]) -> Option<Emulator> {
         match install(recipe) {
-            Ok(venv) => Some(run(recipe, &venv)),
+            Ok(venv) => Some(run(recipe, &venv, settings)),
             Err(why) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
                 panic!("{} must run in CI, and could not be installed: {why}", recipe.name)
             }
@@ -56,6 +61,11 @@ impl Emulator {
 
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Empties a MiniStack.
+    pub fn reset(&self) {
+        assert!(asked(self.port, "POST", "/_ministack/reset"), "the emulator was not emptied");
     }
 }
 
@@ -97,7 +107,7 @@ fn said(command: &mut Command) -> Result<(), String> {
     }
 }
 
-fn run(recipe: &Recipe, venv: &Path) -> Emulator {
+fn run(recipe: &Recipe, venv: &Path, settings: &[(&str, &str)]) -> Emulator {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new(venv.join("bin").join(recipe.program));
     if recipe.name == "moto" {
@@ -109,22 +119,30 @@ fn run(recipe: &Recipe, venv: &Path) -> Emulator {
         .env("IOT_MTLS_ENABLED", "false")
         .env("SFTP_ENABLED", "false")
         .env("LOG_LEVEL", "WARNING")
+        .envs(settings.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let child = command.spawn().unwrap();
     let emulator = Emulator { child, port };
     let patience = Instant::now() + Duration::from_secs(60);
-    while !answers(port, recipe.probe) {
+    while !asked(port, "GET", recipe.probe) {
         assert!(Instant::now() < patience, "{} did not come up within a minute", recipe.name);
         std::thread::sleep(Duration::from_millis(50));
     }
     emulator
 }
 
-fn answers(port: u16, path: &str) -> bool {
+/// The Python an emulator runs with; botocore is in it.
+pub fn python(recipe: &Recipe) -> PathBuf {
+    install(recipe).unwrap().join("bin/python")
+}
+
+/// True for an answer 200.
+fn asked(port: u16, method: &str, path: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let mut answer = [0u8; 12];
     stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
         && stream.write_all(request.as_bytes()).is_ok()
