@@ -6,12 +6,16 @@ use crate::core::problem::{Problem, Severity};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ops::binding;
+use crate::ops::health::TriState;
 use crate::ops::keys::{self, KeyReport, Wrapping};
 use serde_json::json;
 
 /// Show DEK versions, per organization
 ///
 /// Example: scrybe-keys keys list
+///
+/// A DEK is on old material when its master key has newer: `scrybe-keys rewrap --old-material` moves it. That is told from our own records and
+/// one kms:DescribeKey for each master key they name; a DEK they do not know is unknown.
 ///
 /// Reads only; unwraps nothing unless --deep asks for it. Exit codes: 0, 2, 3 (--deep found one that does not open), 5, 6, 8.
 #[derive(clap::Args)]
@@ -109,7 +113,8 @@ fn wrapped_by(report: &KeyReport) -> String {
         (Wrapping::Dev, _) => "bare dev".to_owned(),
         (Wrapping::Kms, Some(arn)) => {
             let id = arn.rsplit('/').next().unwrap_or(arn);
-            id.get(..8).unwrap_or(id).to_owned()
+            let old = if report.old_material == TriState::Yes { " (old)" } else { "" };
+            format!("{}{old}", id.get(..8).unwrap_or(id))
         }
         (Wrapping::Kms, None) => "-".to_owned(),
     }
@@ -134,7 +139,7 @@ fn in_full_text(org: &OrgId, reports: &[KeyReport]) -> String {
                     Wrapping::Kms => r.key_arn.clone().unwrap_or_else(|| "a KMS key (not in our records)".to_owned()),
                 },
             ),
-            ("material", r.material_id.clone().unwrap_or_else(unknown)),
+            ("material", material(r)),
             ("fingerprint", r.fingerprint.clone().unwrap_or_else(unknown)),
             (
                 "opens",
@@ -150,4 +155,14 @@ fn in_full_text(org: &OrgId, reports: &[KeyReport]) -> String {
         }
     }
     text
+}
+
+fn material(report: &KeyReport) -> String {
+    let Some(id) = &report.material_id else { return "-".to_owned() };
+    let age = match report.old_material {
+        TriState::Yes => " (old: the CMK has newer)",
+        TriState::No => " (the newest)",
+        TriState::Unknown => "",
+    };
+    format!("{id}{age}")
 }

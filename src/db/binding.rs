@@ -1,4 +1,5 @@
-//! The binding: the one row that says which world this database belongs to. Written once, by `init`.
+//! The binding: the one row that says which world this database belongs to. Written once, by `init`; its key changes with `rewrap --bind`
+//! alone, when every DEK is under the new one (`wrappings`).
 //! Whether a run's settings agree with it is judged in `ops::binding`.
 
 use super::Session;

@@ -9,6 +9,7 @@ use crate::core::data_map::{DataMap, DekTable};
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use jiff::Timestamp;
 use postgres::{GenericClient, Row};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// One row of the DEK table. No field shows the wrapping in Debug: a `dev:` one is the bare key.
@@ -29,6 +30,17 @@ impl DekRow {
     pub fn is_dev(&self) -> bool {
         self.wrapped.starts_with("dev:")
     }
+
+    /// Names the wrapping without showing it; `None` for a bare key, of which nothing is derived.
+    pub fn wrapping_digest(&self) -> Option<String> {
+        wrapping_digest(&self.wrapped)
+    }
+}
+
+/// hex sha256 of a stored wrapping; `None` for a bare key.
+pub(super) fn wrapping_digest(stored: &str) -> Option<String> {
+    let digest = || Sha256::digest(stored).iter().map(|b| format!("{b:02x}")).collect();
+    (!stored.starts_with("dev:")).then(digest)
 }
 
 impl std::fmt::Debug for DekRow {
@@ -77,7 +89,7 @@ pub(super) fn dek_rows_in(
     client.query(&sql, &[&organization.as_str()])?.iter().map(dek_row).collect()
 }
 
-fn select(map: &DataMap) -> String {
+pub(super) fn select(map: &DataMap) -> String {
     let d = &map.deks;
     let micros = |column: &str| format!("(extract(epoch FROM {}) * 1000000)::bigint", ident(column));
     format!(
@@ -102,7 +114,7 @@ fn newest_first(d: &DekTable) -> String {
     )
 }
 
-fn dek_row(row: &Row) -> Result<DekRow, DbError> {
+pub(super) fn dek_row(row: &Row) -> Result<DekRow, DbError> {
     let text = |i: usize| row.get::<_, Option<String>>(i);
     let id = text(0).unwrap_or_default();
     let time = |i: usize| row.get::<_, Option<i64>>(i).map(Timestamp::from_microsecond).transpose();

@@ -6,7 +6,7 @@
 
 use super::catalog::LiveTable;
 use super::cells::{Batch, Rows};
-use super::deks::{DekRow, dek_rows_in};
+use super::deks::{DekRow, dek_rows_in, wrapping_digest};
 use super::{DbError, DbErrorKind, Session, ident, table};
 use crate::core::data_map::DataMap;
 use crate::core::ids::{DekId, KeyVersion, OrgId};
@@ -82,9 +82,19 @@ impl Session {
                     &[&id.as_str(), &org, wrapped, &version.0],
                 )?;
                 t.execute(
-                    "INSERT INTO scrybe_keys.dek (dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, run_id)
-                     VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7)",
-                    &[&id.as_str(), &org, &version.0, key_arn, material_id, fingerprint, &flip.run_id],
+                    "INSERT INTO scrybe_keys.dek
+                        (dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, run_id, wrapping_digest)
+                     VALUES ($1, $2, $3, 'ACTIVE', $4, $5, $6, $7, $8)",
+                    &[
+                        &id.as_str(),
+                        &org,
+                        &version.0,
+                        key_arn,
+                        material_id,
+                        fingerprint,
+                        &flip.run_id,
+                        &wrapping_digest(wrapped),
+                    ],
                 )?;
                 (id, version)
             }

@@ -1,11 +1,11 @@
 //! What the application's DEK table does not hold, by its row id: status, wrapping CMK, material, fingerprint.
 //! A DEK made before the tool came has no row here; nothing may conclude anything from the absence.
 
-use super::Session;
 use super::error::{DbError, DbErrorKind};
+use super::{DekRow, Session};
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use jiff::Timestamp;
-use postgres::{GenericClient, Row};
+use postgres::Row;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use uuid::Uuid;
@@ -58,22 +58,27 @@ pub struct DekFacts {
     pub key_arn: Option<String>,
     pub material_id: Option<String>,
     pub fingerprint: Option<String>,
+    /// Of the stored text that CMK and material were learned of.
+    pub wrapping_digest: Option<String>,
     pub run_id: Option<Uuid>,
-    /// When the status last changed, by the database clock; ignored when recording.
+    /// When the status last changed, by the database clock.
     pub status_since: Option<Timestamp>,
+}
+
+impl DekFacts {
+    /// True when CMK and material were learned of the wrapping that the row holds now. A row restored from a backup, or written by somebody
+    /// else, holds another one.
+    pub fn speaks_of(&self, row: &DekRow) -> bool {
+        self.wrapping_digest.is_some() && self.wrapping_digest == row.wrapping_digest()
+    }
 }
 
 impl Session {
     /// Every DEK the tool has a record of, by DEK row.
     pub fn dek_facts(&mut self) -> Result<HashMap<DekId, DekFacts>, DbError> {
-        let sql = "SELECT dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, run_id, \
+        let sql = "SELECT dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, wrapping_digest, run_id, \
                    round(extract(epoch FROM status_since) * 1000000)::bigint FROM scrybe_keys.dek";
         self.client.query(sql, &[])?.iter().map(|row| facts(row).map(|f| (f.id.clone(), f))).collect()
-    }
-
-    /// Writes what is known of a DEK row, over what was known before; an absent fact keeps its old value.
-    pub fn record_dek(&mut self, facts: &DekFacts) -> Result<(), DbError> {
-        record_dek_in(&mut self.client, facts)
     }
 
     /// DEK rows under which a closing census found every cell of their organization.
@@ -87,28 +92,6 @@ impl Session {
     }
 }
 
-/// As `Session::record_dek`, inside somebody's transaction.
-pub(super) fn record_dek_in(client: &mut impl GenericClient, facts: &DekFacts) -> Result<(), DbError> {
-    client.execute(
-        "INSERT INTO scrybe_keys.dek AS d (dek_id, organization_id, key_version, status, key_arn, material_id, fingerprint, run_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (dek_id) DO UPDATE SET \
-         status_since = CASE WHEN d.status = excluded.status THEN d.status_since ELSE clock_timestamp() END, status = excluded.status, \
-         key_arn = coalesce(excluded.key_arn, d.key_arn), material_id = coalesce(excluded.material_id, d.material_id), \
-         fingerprint = coalesce(excluded.fingerprint, d.fingerprint), run_id = coalesce(d.run_id, excluded.run_id)",
-        &[
-            &facts.id.as_str(),
-            &facts.organization.as_str(),
-            &facts.version.0,
-            &facts.status.as_str(),
-            &facts.key_arn,
-            &facts.material_id,
-            &facts.fingerprint,
-            &facts.run_id,
-        ],
-    )?;
-    Ok(())
-}
-
 fn facts(row: &Row) -> Result<DekFacts, DbError> {
     let id = DekId::parse(row.get(0)).map_err(|e| unreadable(e.to_string()))?;
     Ok(DekFacts {
@@ -119,8 +102,9 @@ fn facts(row: &Row) -> Result<DekFacts, DbError> {
         key_arn: row.get(4),
         material_id: row.get(5),
         fingerprint: row.get(6),
-        run_id: row.get(7),
-        status_since: Timestamp::from_microsecond(row.get(8)).ok(),
+        wrapping_digest: row.get(7),
+        run_id: row.get(8),
+        status_since: Timestamp::from_microsecond(row.get(9)).ok(),
         id,
     })
 }

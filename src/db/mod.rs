@@ -19,6 +19,7 @@ mod privileges;
 mod quote;
 mod throttle;
 mod tls;
+mod wrappings;
 
 pub use audit::{Entry, Filter};
 pub use binding::Binding;
@@ -29,3 +30,4 @@ pub use meta::{DekFacts, DekStatus};
 pub use migrate::{Installed, SCHEMA, SchemaError, SchemaState, known_version};
 pub use privileges::{Grant, Need};
 pub use quote::{ident, table};
+pub use wrappings::{OpenReplacement, Rebinding, Replaced, Replacement, Unbound};

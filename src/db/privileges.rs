@@ -18,6 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Need {
     /// `health`, `census`, `keys`: SELECT only.
     Read,
+    /// `rewrap`: also replace wrappings in the DEK table and keep the old ones.
+    Rewrap,
+    /// `rewrap --bind`: also change the binding, while nobody else writes the DEK table.
+    Rebind,
     /// `re-encrypt`: also write sealed columns, jobs and the audit chain.
     Move,
     /// `rotate`: also write the DEK table.
@@ -47,6 +51,9 @@ struct Held {
     /// A partition of a table in the same schema: whoever reads that one reads this one too.
     read_with_root: bool,
 }
+
+/// Kept wrappings: nobody reads or adds to them but `rewrap`, and nobody changes them.
+const WRAPPINGS: &str = "dek_wrapping";
 
 /// Schema and table.
 type Name = (String, String);
@@ -86,6 +93,9 @@ impl Session {
         }
         let mut asked = self.ask_privileges(map)?;
         asked.read(map);
+        if matches!(need, Need::Rewrap | Need::Rebind) {
+            asked.write_wrappings(map, need);
+        }
         if need >= Need::Move {
             asked.probe_everything(map);
             asked.write_cells(map, need);
@@ -199,8 +209,8 @@ impl Asked {
             self.table(&schema, &name, "SELECT", "reading cells where they lie");
         }
         self.schema(SCHEMA, "reading the tool's records");
-        for name in self.tables_of(SCHEMA) {
-            self.table(SCHEMA, &name, "SELECT", "reading the tool's records");
+        for name in self.tables_of(SCHEMA).iter().filter(|name| *name != WRAPPINGS) {
+            self.table(SCHEMA, name, "SELECT", "reading the tool's records");
         }
     }
 
@@ -236,11 +246,29 @@ impl Asked {
             let sql = format!("GRANT EXECUTE ON FUNCTION {SCHEMA}.audit_append TO {};", self.role);
             self.lacks(sql, "writing the audit chain");
         }
-        let kept = |name: &&String| !matches!(name.as_str(), "audit" | "audit_head" | "binding" | "schema_history");
+        let own_rules = ["audit", "audit_head", "binding", WRAPPINGS, "schema_history"];
+        let kept = |name: &&String| !own_rules.contains(&name.as_str());
         for name in tables.iter().filter(kept) {
             for verb in ["INSERT", "UPDATE", "DELETE"] {
                 self.table(SCHEMA, name, verb, "keeping the tool's records");
             }
+        }
+    }
+
+    fn write_wrappings(&mut self, map: &DataMap, need: Need) {
+        let d = &map.deks;
+        self.column(&map.schema, &d.table, &d.wrapped, "replacing a DEK's wrapping");
+        if need == Need::Rebind {
+            // LOCK TABLE … IN SHARE ROW EXCLUSIVE MODE is not satisfied by column privileges.
+            self.table(&map.schema, &d.table, "UPDATE", "keeping the DEK table still while the binding changes");
+            self.table(SCHEMA, "binding", "UPDATE", "changing the binding");
+        }
+        if !self.tables_of(SCHEMA).is_empty() && !self.may_append {
+            let sql = format!("GRANT EXECUTE ON FUNCTION {SCHEMA}.audit_append TO {};", self.role);
+            self.lacks(sql, "writing the audit chain");
+        }
+        for (name, verb) in [(WRAPPINGS, "SELECT"), (WRAPPINGS, "INSERT"), ("dek", "INSERT"), ("dek", "UPDATE")] {
+            self.table(SCHEMA, name, verb, "keeping replaced wrappings and the tool's records");
         }
     }
 

@@ -88,6 +88,18 @@ impl Journal {
     /// dead. The caller must hold the job's lock. Returns how many there were.
     pub fn close_interrupted(&mut self, job: Uuid, subject: &str, begun: &str, ended: &str) -> Result<usize, Failure> {
         let job = job.to_string();
+        let mut open = self.open_intents(begun)?;
+        open.retain(|r| r.subject == subject && r.body.contains(&job));
+        for record in &open {
+            let Some(intent) = record.intent_id else { continue };
+            let details = json!({"derived": true, "stopReason": "interrupted", "interruptedRun": record.run_id});
+            self.outcome(&IntentId(intent), ended, subject, details)?;
+        }
+        Ok(open.len())
+    }
+
+    /// Intents `begun` by other runs that have no outcome, oldest first. The caller knows whether they are dead.
+    pub fn open_intents(&mut self, begun: &str) -> Result<Vec<Record>, Failure> {
         let mut open = match self.session.open_intents() {
             // Idle for as long as an organization was walked, or longer.
             Err(error) if error.kind == DbErrorKind::Unreachable => {
@@ -97,11 +109,18 @@ impl Journal {
             }
             open => open?,
         };
-        open.retain(|r| r.subject == subject && r.event == begun && r.run_id != self.run_id && r.body.contains(&job));
+        open.retain(|r| r.event == begun && r.run_id != self.run_id);
+        Ok(open)
+    }
+
+    /// The same for runs that have no job: every intent `begun` on this subject that is still open was written by a run that is dead.
+    pub fn close_dead(&mut self, subject: &str, begun: &str) -> Result<usize, Failure> {
+        let mut open = self.session.open_intents()?;
+        open.retain(|r| r.subject == subject && r.event == begun && r.run_id != self.run_id);
         for record in &open {
             let Some(intent) = record.intent_id else { continue };
             let details = json!({"derived": true, "stopReason": "interrupted", "interruptedRun": record.run_id});
-            self.outcome(&IntentId(intent), ended, subject, details)?;
+            self.outcome(&IntentId(intent), begun, subject, details)?;
         }
         Ok(open.len())
     }

@@ -43,6 +43,25 @@ pub fn check(app: &App, session: &mut Session, mutating: bool) -> Result<Binding
     if wrong.is_empty() { Ok(binding) } else { Err(wrong_world(&wrong)) }
 }
 
+/// As `check` for a mutating verb, but key and region may differ where the database is bound to `target` already: the command that bound it
+/// anew was given with the old ones, and is the one that goes on.
+pub fn check_toward(
+    app: &App,
+    session: &mut Session,
+    is_target: impl FnOnce(&str) -> Result<bool, Failure>,
+) -> Result<Binding, Failure> {
+    let refused = match check(app, session, true) {
+        Err(refused) if refused.code == "wrong-binding" => refused,
+        answer => return answer,
+    };
+    let Some(bound) = session.binding()? else { return Err(refused) };
+    let anywhere = Binding { key_arn: None, region: None, ..bound.clone() };
+    match &bound.key_arn {
+        Some(arn) if differences(&app.settings, &anywhere).is_empty() && is_target(arn)? => Ok(bound),
+        _ => Err(refused),
+    }
+}
+
 /// The binding these settings ask for, with the key looked up in KMS. For `init`.
 pub fn of_settings(app: &App, sandbox: bool, bound_by: String) -> Result<Binding, Failure> {
     let (environment, provider) = require_stated(&app.settings)?;
@@ -193,7 +212,8 @@ fn names_key(asked: &str, arn: &str) -> Option<bool> {
     Some(arn.rsplit_once(":key/").is_some_and(|(_, id)| id == asked))
 }
 
-fn arn_part(arn: &str, at: usize) -> Option<String> {
+/// A part of an ARN by its position: 3 is the region, 4 the account.
+pub fn arn_part(arn: &str, at: usize) -> Option<String> {
     arn.split(':').nth(at).filter(|part| !part.is_empty()).map(str::to_owned)
 }
 

@@ -1,10 +1,13 @@
 //! DEK versions as they stand: what the application's table says, what our own records say, and (deep) whether each unwraps.
-//! Reading alone; the only KMS call is the one `deep` asks for. No wrapping and no key is ever part of the answer.
+//! Reading alone; KMS is asked for the newest material of the CMKs that our records name, and, deep, to unwrap. No wrapping and no key is ever
+//! part of the answer.
 
 use crate::app::App;
 use crate::core::ids::{DekId, KeyVersion, OrgId};
 use crate::db::{DekFacts, DekRow, DekStatus, SchemaState, Session};
 use crate::error::Failure;
+use crate::ops::health::TriState;
+use crate::ops::material::Newest;
 use crate::ops::wrapping::Vault;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -37,6 +40,8 @@ pub struct KeyReport {
     pub wrapping: Wrapping,
     pub key_arn: Option<String>,
     pub material_id: Option<String>,
+    /// Whether its CMK has newer material than the one it is wrapped with, by our records and what KMS says of the CMK.
+    pub old_material: TriState,
     pub fingerprint: Option<String>,
     /// Whether it unwraps: asked for with `deep` only.
     pub opens: Option<bool>,
@@ -46,6 +51,12 @@ pub struct KeyReport {
 
 /// DEKs of one organization, or of all, newest first.
 pub fn list(app: &App, session: &mut Session, organization: Option<&OrgId>) -> Result<Vec<KeyReport>, Failure> {
+    let mut reports = recorded(app, session, organization)?;
+    mark_old_material(app, &mut reports);
+    Ok(reports)
+}
+
+fn recorded(app: &App, session: &mut Session, organization: Option<&OrgId>) -> Result<Vec<KeyReport>, Failure> {
     let map = &app.settings.map.value;
     let rows = match organization {
         Some(organization) => session.dek_rows(map, organization)?,
@@ -56,11 +67,27 @@ pub fn list(app: &App, session: &mut Session, organization: Option<&OrgId>) -> R
     Ok(rows.iter().map(|row| report(row, facts.get(&row.id), now)).collect())
 }
 
+/// One DescribeKey for each CMK that our records name; nothing is asked where they name none.
+fn mark_old_material(app: &App, reports: &mut [KeyReport]) {
+    let mut newest = Newest::of(app);
+    for report in reports {
+        let (Some(arn), Some(mine)) = (&report.key_arn, &report.material_id) else { continue };
+        report.old_material = match newest.of_key(arn) {
+            Ok(Some(newest)) if newest == *mine => TriState::No,
+            Ok(Some(_)) => TriState::Yes,
+            Ok(None) | Err(_) => TriState::Unknown,
+        };
+    }
+    if let Some(why) = newest.unanswered() {
+        app.ui.say(&format!("Whether DEKs are on old material is not known: {why}"));
+    }
+}
+
 /// As `list`, and each DEK unwrapped: one KMS call a row. A refusal is a finding, not an end.
 pub fn list_deep(app: &App, session: &mut Session, organization: Option<&OrgId>) -> Result<Vec<KeyReport>, Failure> {
     let map = &app.settings.map.value;
     let vault = Vault::of(app)?;
-    let mut reports = list(app, session, organization)?;
+    let mut reports = recorded(app, session, organization)?;
     let rows = match organization {
         Some(organization) => session.dek_rows(map, organization)?,
         None => session.all_dek_rows(map)?,
@@ -84,6 +111,7 @@ pub fn list_deep(app: &App, session: &mut Session, organization: Option<&OrgId>)
             }
         }
     }
+    mark_old_material(app, &mut reports);
     Ok(reports)
 }
 
@@ -96,6 +124,8 @@ fn known_facts(session: &mut Session) -> Result<HashMap<DekId, DekFacts>, Failur
 }
 
 fn report(row: &DekRow, facts: Option<&DekFacts>, now: Timestamp) -> KeyReport {
+    // What is known of a wrapping says nothing of another one that stands there now.
+    let wrapping = facts.filter(|facts| facts.speaks_of(row));
     KeyReport {
         organization_id: row.organization.clone(),
         dek_id: row.id.clone(),
@@ -106,8 +136,9 @@ fn report(row: &DekRow, facts: Option<&DekFacts>, now: Timestamp) -> KeyReport {
         rotated_at: row.rotated_at,
         age_days: row.created_at.map(|made| age_days_at(made, now)),
         wrapping: if row.is_dev() { Wrapping::Dev } else { Wrapping::Kms },
-        key_arn: facts.and_then(|f| f.key_arn.clone()),
-        material_id: facts.and_then(|f| f.material_id.clone()),
+        key_arn: wrapping.and_then(|f| f.key_arn.clone()),
+        material_id: wrapping.and_then(|f| f.material_id.clone()),
+        old_material: TriState::Unknown,
         fingerprint: facts.and_then(|f| f.fingerprint.clone()),
         opens: None,
         refusal: None,

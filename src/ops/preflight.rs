@@ -19,16 +19,7 @@ pub fn check(
     need: Need,
     allow_triggers: bool,
 ) -> Result<Vec<Problem>, Failure> {
-    let missing = session.missing_privileges(&app.settings.map.value, need)?;
-    if !missing.is_empty() {
-        let mut failure = Failure::new(
-            Exit::Denied,
-            "missing-privileges",
-            format!("this role lacks {} privileges; nothing was changed", missing.len()),
-        );
-        failure.hints = missing.iter().map(|g| format!("{} -- {}", g.sql, g.why)).collect();
-        return Err(failure);
-    }
+    privileges(app, session, need)?;
     if let Some(name) = session.row_secured(catalog)?.first() {
         return Err(Failure::new(
             Exit::Denied,
@@ -65,6 +56,21 @@ pub fn check(
     let mut problems = replication(session, catalog)?;
     problems.extend(computed(catalog));
     Ok(problems)
+}
+
+/// Refuses a role that may not do what is needed, with the GRANTs to run.
+pub fn privileges(app: &App, session: &mut Session, need: Need) -> Result<(), Failure> {
+    let missing = session.missing_privileges(&app.settings.map.value, need)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(
+        Exit::Denied,
+        "missing-privileges",
+        format!("this role lacks {} privileges; nothing was changed", missing.len()),
+    );
+    failure.hints = missing.iter().map(|g| format!("{} -- {}", g.sql, g.why)).collect();
+    Err(failure)
 }
 
 /// What is read out of the WAL grows with every row that moves.

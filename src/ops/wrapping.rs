@@ -9,7 +9,7 @@ use crate::config::{Environment, Provider};
 use crate::core::data_map::DataMap;
 use crate::core::dek::Dek;
 use crate::core::ids::OrgId;
-use crate::core::kms::Kms;
+use crate::core::kms::{Kms, KmsError, KmsErrorKind};
 use crate::db::DekRow;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -113,9 +113,7 @@ impl Vault {
                 let ciphertext = decode(row, &row.wrapped)?;
                 let answer = kms
                     .decrypt(Some(arn.get().unwrap_or(key)), &ciphertext, &self.map.context_for(&row.organization))
-                    .map_err(|e| {
-                        Failure::from(e).during(format_args!("unwrapping DEK row {} of {}", row.id, row.organization))
-                    })?;
+                    .map_err(|e| refused(row, e))?;
                 arn.get_or_init(|| answer.value.key_arn.clone());
                 let facts = Wrapped {
                     key_arn: Some(answer.value.key_arn),
@@ -171,6 +169,25 @@ impl Vault {
             }
         }
     }
+}
+
+/// A wrapping under another key is moved, or the move that was begun is ended: nothing here opens it under a key it was not asked for.
+fn refused(row: &DekRow, error: KmsError) -> Failure {
+    let elsewhere = error.kind == KmsErrorKind::WrongKey;
+    let failure = Failure::from(error).during(format_args!("unwrapping DEK row {} of {}", row.id, row.organization));
+    if !elsewhere {
+        return failure;
+    }
+    let hints = vec![
+        "where DEKs are moving to another key, end the move: `scrybe-keys rewrap --all --to KEY --bind --reason …`"
+            .to_owned(),
+        format!(
+            "where it was left behind under an old key: `scrybe-keys rewrap --org {} --reason …`",
+            row.organization
+        ),
+        "else check --key and --region with `scrybe-keys context`".to_owned(),
+    ];
+    Failure { hints, ..failure }
 }
 
 fn decode(row: &DekRow, text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {

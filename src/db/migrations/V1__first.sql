@@ -23,11 +23,34 @@ CREATE TABLE dek (
     key_arn         text,
     material_id     text,
     fingerprint     text,
+    -- hex sha256 of the stored text that CMK and material were learned of. Another text in the row: nothing is known of it.
+    wrapping_digest text,
     run_id          uuid,
     recorded_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     status_since    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX dek_organization ON dek (organization_id, key_version);
+
+-- Wrappings that rewrap replaced, oldest first by number: what the row held before. Ciphertext alone: a bare dev: key, with or without
+-- its prefix, is too short or no base64. Rows are added in the transaction that replaces the wrapping, and never changed. Whoever destroys
+-- a DEK or erases what is under it must delete its rows here too: each of them still opens to it.
+CREATE TABLE dek_wrapping (
+    wrapping_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dek_id          text NOT NULL,
+    organization_id text NOT NULL,
+    key_version     integer NOT NULL,
+    wrapped         text NOT NULL CHECK (wrapped ~ '^[A-Za-z0-9+/]{64,}={0,2}$'),
+    -- What KMS said it was of, and what replaced it.
+    key_arn         text,
+    material_id     text,
+    next_key_arn    text NOT NULL,
+    next_material   text,
+    reason          text NOT NULL,
+    run_id          uuid NOT NULL,
+    replaced_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX dek_wrapping_dek ON dek_wrapping (dek_id, wrapping_id);
+CREATE INDEX dek_wrapping_run ON dek_wrapping (run_id, organization_id);
 
 -- A job: one rotate, re-encrypt or revert over one or more organizations.
 CREATE TABLE job (
