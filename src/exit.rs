@@ -1,5 +1,5 @@
 //! Every exit code, once. `--help`, the README and a test repeat this table; nothing else decides a code.
-//! `health --format nagios` alone uses other codes, documented there.
+//! `health --format nagios` alone ends with the codes of `Nagios`, below the table: what reads them knows no others.
 
 use std::process::ExitCode;
 
@@ -82,9 +82,59 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
+/// The codes of a Nagios plugin (Nagios Plugins Development Guidelines, "Plugin Return Codes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Nagios {
+    Ok = 0,
+    Warning = 1,
+    Critical = 2,
+    Unknown = 3,
+}
+
+/// Nagios's codes and what `health` means by each.
+pub const NAGIOS: &[(Nagios, &str)] = &[
+    (Nagios::Ok, "every check that was asked for was made and is well"),
+    (Nagios::Warning, "something needs attention soon"),
+    (Nagios::Critical, "data, access or proof is at risk now"),
+    (Nagios::Unknown, "a check could not be made, or the run itself failed"),
+];
+
+impl Nagios {
+    /// The word that begins the answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Nagios::Ok => "OK",
+            Nagios::Warning => "WARNING",
+            Nagios::Critical => "CRITICAL",
+            Nagios::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// What the process ends with: how the run ended, and Nagios's code where the answer was written for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub exit: Exit,
+    pub nagios: Option<Nagios>,
+}
+
+impl Ended {
+    /// The number the shell sees.
+    pub fn code(self) -> u8 {
+        self.nagios.map_or(self.exit.code(), |nagios| nagios as u8)
+    }
+}
+
+impl From<Exit> for Ended {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit.code())
+        Ended { exit, nagios: None }
+    }
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        ExitCode::from(ended.code())
     }
 }
 

@@ -69,5 +69,5 @@ fn deploy_systemd_runs_commands_of_this_build() {
             understood(&path, &words);
         }
     }
-    assert_eq!(found, 2);
+    assert_eq!(found, 3);
 }

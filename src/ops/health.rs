@@ -2,14 +2,16 @@
 //!
 //! Reading alone, with SELECT alone; it works before `init`, on a replica, and when a part cannot be reached — that part is
 //! then `unknown`, which is never green. `deep` adds the calls that need a key. Facts say who is their source: KMS, the
-//! application's table, or our own records. Parts: `master` (the CMK), `deks`, `records` (schema, binding, jobs, audit).
+//! application's table, or our own records. Parts: `master` (the CMK), `posture` (what stands around it), `deks`, `records` (schema, binding, jobs, audit).
 
 mod deks;
 mod master;
+mod posture;
 mod records;
 
 pub use deks::DekHealth;
 pub use master::{KeyHealth, TriState};
+pub use posture::PostureHealth;
 pub use records::RecordHealth;
 
 use crate::app::App;
@@ -43,12 +45,22 @@ impl Verdict {
     }
 }
 
+/// What is said of a check that only `deep` makes: it was not asked for.
+pub const NOT_ASKED: &str = "not tried (--deep)";
+
 /// One line of the answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
     pub name: &'static str,
     pub verdict: Verdict,
     pub text: String,
+}
+
+impl Check {
+    /// True when nobody asked for it; a check that was asked for and could not be made is another thing.
+    pub fn was_not_asked(&self) -> bool {
+        self.verdict == Verdict::Unknown && self.text == NOT_ASKED
+    }
 }
 
 /// Checks and problems as they are found.
@@ -65,6 +77,7 @@ pub struct Report {
     pub checks: Vec<Check>,
     pub problems: Vec<Problem>,
     pub key: KeyHealth,
+    pub posture: PostureHealth,
     pub deks: Option<DekHealth>,
     pub records: Option<RecordHealth>,
     /// The database could not be asked: why.
@@ -122,11 +135,13 @@ pub fn examine(app: &App, deep: bool) -> Result<Report, Failure> {
     }
     let mut master = Findings::default();
     let key = master::examine(app, &bound, deep, &mut master);
+    let posture = posture::examine(app, &bound, &key, &mut master);
     // The master key comes first: everything else hangs on it.
     master.checks.append(&mut findings.checks);
     master.problems.append(&mut findings.problems);
     master.problems.sort_by_key(|p| std::cmp::Reverse(p.severity));
-    Ok(Report { binding: bound, checks: master.checks, problems: master.problems, key, deks, records, unreachable })
+    let Findings { checks, problems } = master;
+    Ok(Report { binding: bound, checks, problems, key, posture, deks, records, unreachable })
 }
 
 fn look_at_binding(app: &App, session: &mut Session, findings: &mut Findings) -> Result<Binding, Failure> {

@@ -1,16 +1,19 @@
 //! The DEKs: what the application's table says about versions, activity, age and wrapping, and (deep) whether they unwrap.
 
-use super::{Findings, Verdict, count, names};
+use super::{Findings, NOT_ASKED, Verdict, count, names};
 use crate::app::App;
 use crate::config::Environment;
 use crate::core::data_map::Opens;
-use crate::core::ids::OrgId;
+use crate::core::ids::{DekId, OrgId};
 use crate::core::problem::Severity;
-use crate::db::{Binding, DekRow, SchemaState, Session};
+use crate::db::{Binding, DekFacts, DekRow, SchemaState, Session};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::ops::keys::age_days_at;
+use crate::ops::material::in_region_of;
 use crate::ops::wrapping::Vault;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Counts over the DEK table.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -52,9 +55,9 @@ pub(super) fn examine(
     wrapping(&rows, bound, &mut health, findings);
     proofs(session, map.opens, &by_org, &mut health, findings);
     if deep {
-        openings(app, &by_org, &mut health, findings);
+        openings(app, session, bound, &by_org, &mut health, findings);
     } else {
-        findings.check("deks open", Verdict::Unknown, "not tried (--deep)");
+        findings.check("deks open", Verdict::Unknown, NOT_ASKED);
     }
     Some(health)
 }
@@ -190,7 +193,14 @@ fn proofs(
     findings.problem(Severity::Warning, "unproven-version", &unproven[0], message, "scrybe-keys census");
 }
 
-fn openings(app: &App, by_org: &ByOrganization<'_>, health: &mut DekHealth, findings: &mut Findings) {
+fn openings(
+    app: &App,
+    session: &mut Session,
+    bound: &Binding,
+    by_org: &ByOrganization<'_>,
+    health: &mut DekHealth,
+    findings: &mut Findings,
+) {
     let vault = match Vault::of(app) {
         Ok(vault) => vault,
         Err(failure) => return findings.unanswered("deks open", &failure),
@@ -198,33 +208,111 @@ fn openings(app: &App, by_org: &ByOrganization<'_>, health: &mut DekHealth, find
     let active: Vec<&DekRow> = by_org.values().flatten().copied().filter(|r| r.active).collect();
     let progress = app.ui.progress("unwrapping DEKs");
     progress.total(active.len() as u64);
-    let (mut opened, mut refused) = (0, 0);
+    let (mut opened, mut refused, mut elsewhere) = (0, 0, 0);
+    let mut others: Option<OtherKeys> = None;
+    let mut silent = None;
     for (done, row) in active.iter().enumerate() {
         if app.interrupt.asked() {
             break;
         }
         match vault.unwrap(row) {
             Ok(_) => opened += 1,
+            // It says nothing of this DEK, and the next one would wait as long for the same answer.
+            Err(failure) if is_about_the_service(&failure) => {
+                silent = Some(failure);
+                break;
+            }
             Err(failure) => {
-                refused += 1;
-                let hint = failure.hints.first().map_or("scrybe-keys context", String::as_str);
-                findings.problem(
-                    Severity::Critical,
-                    "dek-does-not-open",
-                    row.organization.as_str(),
-                    failure.message.clone(),
-                    hint,
-                );
+                let keys = others.get_or_insert_with(|| OtherKeys::of(session, bound));
+                let key = if failure.code == "kms-wrong-key" { keys.opening(app, row) } else { None };
+                if let Some(key) = key {
+                    elsewhere += 1;
+                    let text = format!(
+                        "DEK row {} (version {}) is under {key}, another key than the database is bound to",
+                        row.id, row.version
+                    );
+                    let subject = row.organization.as_str();
+                    findings.problem(
+                        Severity::Warning,
+                        "dek-under-another-key",
+                        subject,
+                        text,
+                        &keys.next_command(row, &key),
+                    );
+                } else {
+                    refused += 1;
+                    let hint = failure.hints.first().map_or("scrybe-keys context", String::as_str);
+                    let subject = row.organization.as_str();
+                    findings.problem(Severity::Critical, "dek-does-not-open", subject, failure.message.clone(), hint);
+                }
             }
         }
         progress.at(done as u64 + 1, 0, 0);
     }
     progress.done();
-    (health.opened, health.refused) = (Some(opened), Some(refused));
-    let untried = active.len() - opened - refused;
-    match (refused, untried) {
-        (0, 0) => findings.check("deks open", Verdict::Ok, format!("all {opened} active DEKs unwrap")),
-        (0, n) => findings.check("deks open", Verdict::Unknown, format!("{opened} unwrap, {n} were not tried")),
-        (n, _) => findings.check("deks open", Verdict::Critical, format!("{n} of {} do not unwrap", active.len())),
+    (health.opened, health.refused) = (Some(opened), Some(refused + elsewhere));
+    let untried = active.len() - opened - refused - elsewhere;
+    if refused > 0 {
+        if let Some(failure) = silent {
+            let hint = failure.hints.first().map_or("scrybe-keys context", String::as_str);
+            findings.problem(Severity::Warning, failure.code, "deks open", failure.message.clone(), hint);
+        }
+        let text = format!("{refused} of {} do not unwrap", active.len());
+        return findings.check("deks open", Verdict::Critical, text);
+    }
+    match (silent, elsewhere, untried) {
+        (Some(failure), _, _) => findings.unanswered("deks open", &failure),
+        (None, 0, 0) => findings.check("deks open", Verdict::Ok, format!("all {opened} active DEKs unwrap")),
+        (None, 0, n) => findings.check("deks open", Verdict::Unknown, format!("{opened} unwrap, {n} were not tried")),
+        (None, n, _) => {
+            let text = format!("{n} of {} are under another key than the database is bound to", active.len());
+            findings.check("deks open", Verdict::Warning, text)
+        }
+    }
+}
+
+/// True when every other DEK would be answered the same.
+fn is_about_the_service(failure: &Failure) -> bool {
+    failure.exit == Exit::Unreachable || matches!(failure.code, "kms-no-credentials" | "kms-expired-credentials")
+}
+
+/// Keys that DEKs here are or were known to be under, beside the one the database is bound to.
+#[derive(Default)]
+struct OtherKeys {
+    facts: HashMap<DekId, DekFacts>,
+    arns: Vec<String>,
+}
+
+impl OtherKeys {
+    /// From our records; none where there are none, or they may not be read.
+    fn of(session: &mut Session, bound: &Binding) -> OtherKeys {
+        if !matches!(session.schema_state(), Ok(SchemaState::Current(_))) {
+            return OtherKeys::default();
+        }
+        let mut arns = session.known_keys().unwrap_or_default();
+        arns.retain(|arn| bound.key_arn.as_ref() != Some(arn));
+        OtherKeys { facts: session.dek_facts().unwrap_or_default(), arns }
+    }
+
+    /// The first that opens it.
+    fn opening(&self, app: &App, row: &DekRow) -> Option<String> {
+        let recorded = self.facts.get(&row.id).and_then(|facts| facts.key_arn.as_ref());
+        let home = app.kms().ok()?;
+        let likeliest_first = recorded.into_iter().chain(self.arns.iter().filter(|arn| Some(*arn) != recorded));
+        let mut asked = likeliest_first.filter(|arn| self.arns.contains(arn));
+        asked
+            .find(|arn| {
+                let there = in_region_of(&home, arn).ok();
+                there.is_some_and(|kms| Vault::of_kms(kms, arn, app.settings.map.value.clone()).unwrap(row).is_ok())
+            })
+            .cloned()
+    }
+
+    /// A DEK that was moved on purpose waits for the others and the binding; one that was not is moved.
+    fn next_command(&self, row: &DekRow, key: &str) -> String {
+        if self.facts.get(&row.id).is_some_and(|facts| facts.speaks_of(row) && facts.key_arn.as_deref() == Some(key)) {
+            return format!("scrybe-keys rewrap --all --to {key} --bind --reason \"end the move\"");
+        }
+        format!("scrybe-keys rewrap --org {} --reason \"left under an old key\"", row.organization)
     }
 }

@@ -1,6 +1,6 @@
 //! The master key: the application's five checks. The last two use the key and are made only when `deep` asks for them.
 
-use super::{Findings, Verdict};
+use super::{Findings, NOT_ASKED, Verdict};
 use crate::app::App;
 use crate::config::Provider;
 use crate::core::ids::OrgId;
@@ -40,6 +40,9 @@ pub struct KeyHealth {
     pub rotation_enabled: TriState,
     pub rotation_period_days: Option<u32>,
     pub next_rotation: Option<jiff::Timestamp>,
+    /// When a pending deletion becomes final.
+    #[serde(skip)]
+    pub deletion_at: Option<jiff::Timestamp>,
     pub health_checks: HealthChecks,
 }
 
@@ -87,6 +90,7 @@ pub(super) fn examine(app: &App, bound: &Binding, deep: bool, findings: &mut Fin
     health.key_id = Some(described.key_id.clone());
     health.key_arn = Some(arn.clone());
     health.key_state = Some(described.state.as_str().to_owned());
+    health.deletion_at = described.deletion_at;
     health.health_checks.key_exists = TriState::Yes;
     if bound.key_arn.as_ref().is_some_and(|bound| *bound != arn) {
         findings.check(CHECKS[0], Verdict::Critical, format!("{key} is another key than the database is bound to"));
@@ -101,7 +105,7 @@ pub(super) fn examine(app: &App, bound: &Binding, deep: bool, findings: &mut Fin
     if deep && described.state == KeyState::Enabled {
         try_out(app, kms.as_ref(), &mut health, &arn, findings);
     } else {
-        let why = if deep { "the key is not enabled" } else { "not tried (--deep)" };
+        let why = if deep { "the key is not enabled" } else { NOT_ASKED };
         CHECKS[3..].iter().for_each(|name| findings.check(name, Verdict::Unknown, why));
     }
     health

@@ -1,6 +1,12 @@
-//! `health`: one honest answer.
+//! `health`: one honest answer, as a table or in the form of the program that reads it.
 
-use crate::app::{App, Outcome};
+mod nagios;
+mod prometheus;
+mod textfile;
+
+pub use textfile::leave_word;
+
+use crate::app::{App, Outcome, Reader};
 use crate::core::problem::Severity;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -8,6 +14,7 @@ use crate::ops::audit::Journal;
 use crate::ops::binding;
 use crate::ops::health::{self, Report, Verdict};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// From which severity on a problem makes the exit code 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -16,12 +23,30 @@ pub enum FailOn {
     Critical,
 }
 
+/// For whom the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For a person
+    Table,
+    /// As --json
+    Json,
+    /// One line with a status word and perfdata; exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Nagios,
+    /// Prometheus text exposition
+    Prometheus,
+}
+
 /// Check master key, DEKs, jobs and records, and say what to do next
 ///
-/// A check that was not made is unknown, never green. Writes nothing; needs SELECT, kms:DescribeKey and kms:GetKeyRotationStatus (without them
-/// those checks are unknown); works before init and on a replica.
+/// A check that was not made is unknown, never green. Writes nothing; needs SELECT, kms:DescribeKey and kms:GetKeyRotationStatus; works before
+/// init and on a replica. A role that may not read policies, grants and last use either gets unknown for them, and each refusal is a denied KMS
+/// call, which sets off an alarm on denied calls: give it what `scrybe-keys health --print-iam` prints.
 ///
 /// Example: scrybe-keys health --deep
+///
+/// With --format nagios alone the exit codes are Nagios's: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. OK means that every check that was asked
+/// for was made and is well; what only --deep makes is counted as not asked for. --textfile replaces its file whole or not at all, also when
+/// the run fails: watch scrybe_keys_up and scrybe_keys_health_last_run_timestamp_seconds.
 ///
 /// Exit codes: 0, 2, 3 (problems), 5 (settings of another world), 6, 8, 9 (the audit chain is broken).
 #[derive(clap::Args)]
@@ -35,23 +60,49 @@ pub struct Args {
     /// Severity from which on the exit code is 3
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     pub fail_on: FailOn,
+    /// For whom the answer is written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "table")]
+    pub format: Format,
+    /// Also write the Prometheus form to this file, for node_exporter's textfile collector; its name ends in .prom
+    #[arg(long, value_name = "PATH")]
+    pub textfile: Option<PathBuf>,
 }
 
 impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
+        if app.ui.is_json() && matches!(self.format, Format::Nagios | Format::Prometheus) {
+            return Err(Failure::usage("two-forms", "--json and --format name two forms of one answer")
+                .hint("leave one of them out; --textfile may stand beside either"));
+        }
         let report = health::examine(app, self.deep)?;
         let threshold = match self.fail_on {
             FailOn::Warning => Severity::Warning,
             FailOn::Critical => Severity::Critical,
         };
         let exit = report.exit(threshold);
-        let (mut outcome, mut failure) = (Outcome::done(as_json(app, &report), text(app, &report))?, None);
+        let exposition = prometheus::exposition_at(&report, jiff::Timestamp::now());
+        let (mut failure, mut recorded) = (None, false);
+        if let Some(path) = &self.textfile {
+            failure = textfile::write(path, &exposition).err();
+        }
         if self.record {
             match record(app, &report, self.deep) {
-                Ok(()) => outcome.changed = true,
-                Err(why) => failure = Some(why),
+                Ok(()) => recorded = true,
+                Err(why) => failure = failure.or(Some(why)),
             }
         }
+        let (said, reader) = match self.format {
+            Format::Table | Format::Json => (text(app, &report), Reader::Person),
+            Format::Nagios => {
+                let limit = app.settings.policy.dek_max_age_days;
+                let failed = failure.as_ref().or(report.unreachable.as_ref());
+                let (status, text) = nagios::answer(&report, threshold, limit, failed);
+                (text, Reader::Nagios(status))
+            }
+            Format::Prometheus => (exposition, Reader::Program),
+        };
+        let mut outcome = Outcome::done(as_json(app, &report), said)?;
+        (outcome.reader, outcome.changed) = (reader, recorded);
         outcome.exit = failure.as_ref().map_or(exit, |f| Exit::worst([f.exit, exit]));
         outcome.failure = failure.or(report.unreachable);
         outcome.problems = report.problems;
@@ -85,6 +136,7 @@ fn as_json(app: &App, report: &Report) -> Value {
             "periodDays": report.key.rotation_period_days,
             "nextRotation": report.key.next_rotation,
         },
+        "posture": report.posture,
         "deks": report.deks,
         "records": report.records,
         "checks": report.checks,
@@ -106,12 +158,7 @@ fn text(app: &App, report: &Report) -> String {
     let plural = if report.problems.len() == 1 { "problem" } else { "problems, the worst first" };
     text.push_str(&format!("\n{} {plural}:\n", report.problems.len()));
     for problem in report.problems.iter().take(SHOWN) {
-        let severity = match problem.severity {
-            Severity::Critical => "critical",
-            Severity::Warning => "warning",
-            Severity::Unknown => "unknown",
-            Severity::Info => "info",
-        };
+        let severity = word(problem.severity);
         let said = format!(
             "{severity}: {} ({})\n  {}\n  next: {}\n",
             problem.code, problem.subject, problem.message, problem.hint
@@ -122,4 +169,14 @@ fn text(app: &App, report: &Report) -> String {
         text.push_str(&format!("and {} more: --json lists them all\n", report.problems.len() - SHOWN));
     }
     text
+}
+
+/// How a severity is spelled, here and in every form.
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Unknown => "unknown",
+        Severity::Info => "info",
+    }
 }
