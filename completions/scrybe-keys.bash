@@ -28,6 +28,9 @@ _scrybe__keys() {
             scrybe__keys,context)
                 cmd="scrybe__keys__subcmd__context"
                 ;;
+            scrybe__keys,create-cmk)
+                cmd="scrybe__keys__subcmd__create__subcmd__cmk"
+                ;;
             scrybe__keys,health)
                 cmd="scrybe__keys__subcmd__health"
                 ;;
@@ -46,8 +49,14 @@ _scrybe__keys() {
             scrybe__keys,re-encrypt)
                 cmd="scrybe__keys__subcmd__re__subcmd__encrypt"
                 ;;
+            scrybe__keys,rewrap)
+                cmd="scrybe__keys__subcmd__rewrap"
+                ;;
             scrybe__keys,rotate)
                 cmd="scrybe__keys__subcmd__rotate"
+                ;;
+            scrybe__keys,rotate-cmk)
+                cmd="scrybe__keys__subcmd__rotate__subcmd__cmk"
                 ;;
             scrybe__keys,sandbox)
                 cmd="scrybe__keys__subcmd__sandbox"
@@ -57,6 +66,21 @@ _scrybe__keys() {
                 ;;
             scrybe__keys__subcmd__audit,verify)
                 cmd="scrybe__keys__subcmd__audit__subcmd__verify"
+                ;;
+            scrybe__keys__subcmd__create__subcmd__cmk,iam)
+                cmd="scrybe__keys__subcmd__create__subcmd__cmk__subcmd__iam"
+                ;;
+            scrybe__keys__subcmd__create__subcmd__cmk,policy)
+                cmd="scrybe__keys__subcmd__create__subcmd__cmk__subcmd__policy"
+                ;;
+            scrybe__keys__subcmd__create__subcmd__cmk__subcmd__iam,show)
+                cmd="scrybe__keys__subcmd__create__subcmd__cmk__subcmd__iam__subcmd__show"
+                ;;
+            scrybe__keys__subcmd__create__subcmd__cmk__subcmd__policy,lint)
+                cmd="scrybe__keys__subcmd__create__subcmd__cmk__subcmd__policy__subcmd__lint"
+                ;;
+            scrybe__keys__subcmd__create__subcmd__cmk__subcmd__policy,show)
+                cmd="scrybe__keys__subcmd__create__subcmd__cmk__subcmd__policy__subcmd__show"
                 ;;
             scrybe__keys__subcmd__jobs,attach)
                 cmd="scrybe__keys__subcmd__jobs__subcmd__attach"
@@ -122,7 +146,7 @@ _scrybe__keys() {
 
     case "${cmd}" in
         scrybe__keys)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version context init rotate re-encrypt jobs keys census audit health sandbox completions man"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version context init create-cmk rotate rotate-cmk re-encrypt jobs keys census rewrap audit health sandbox completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -176,7 +200,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__audit)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version log verify"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version log verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -230,7 +254,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__audit__subcmd__log)
-            opts="-q -v -h -V --limit --org --event --oldest-first --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --limit --org --event --oldest-first --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,7 +320,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__audit__subcmd__verify)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -350,7 +374,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__census)
-            opts="-q -v -h -V --org --model --by --sample --max-rate --list-unopenable --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --model --by --sample --max-rate --list-unopenable --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -424,7 +448,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__completions)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version bash elvish fish powershell zsh"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -478,7 +502,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__context)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -531,8 +555,364 @@ _scrybe__keys() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        scrybe__subcmd__keys__subcmd__create__subcmd__cmk)
+            opts="-q -v -h -V --plan --dry-run --allow --multi-region --replica-region --env-file --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version policy iam"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --allow)
+                    COMPREPLY=($(compgen -W "policy alias adopt" -- "${cur}"))
+                    return 0
+                    ;;
+                --replica-region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__create__subcmd__cmk__subcmd__iam)
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__create__subcmd__cmk__subcmd__iam__subcmd__show)
+            opts="-q -v -h -V --document --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --document)
+                    COMPREPLY=($(compgen -W "trust permissions" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__create__subcmd__cmk__subcmd__policy)
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version show lint"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__create__subcmd__cmk__subcmd__policy__subcmd__lint)
+            opts="-q -v -h -V --as --kind --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -W "master audit" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        scrybe__subcmd__keys__subcmd__create__subcmd__cmk__subcmd__policy__subcmd__show)
+            opts="-q -v -h -V --kind --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --kind)
+                    COMPREPLY=($(compgen -W "master audit" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         scrybe__subcmd__keys__subcmd__health)
-            opts="-q -v -h -V --deep --record --fail-on --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --deep --record --fail-on --format --textfile --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -540,6 +920,14 @@ _scrybe__keys() {
             case "${prev}" in
                 --fail-on)
                     COMPREPLY=($(compgen -W "warning critical" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json nagios prometheus" -- "${cur}"))
+                    return 0
+                    ;;
+                --textfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -590,7 +978,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__init)
-            opts="-q -v -h -V --check --sandbox --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --check --sandbox --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -648,7 +1036,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version list status attach pause unpause tune cancel failures retry-failed"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version list status attach pause unpause tune cancel failures retry-failed"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -702,7 +1090,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__attach)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -756,7 +1144,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__cancel)
-            opts="-q -v -h -V --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -814,7 +1202,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__failures)
-            opts="-q -v -h -V --limit --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --limit --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -872,7 +1260,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__list)
-            opts="-q -v -h -V --limit --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --limit --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -930,7 +1318,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__pause)
-            opts="-q -v -h -V --while-dark --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --while-dark --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,7 +1372,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__retry__subcmd__failed)
-            opts="-q -v -h -V --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1042,7 +1430,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__status)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1096,7 +1484,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__tune)
-            opts="-q -v -h -V --workers --max-rate --batch-rows --batch-time --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --workers --max-rate --batch-rows --batch-time --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1166,7 +1554,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__jobs__subcmd__unpause)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1220,7 +1608,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__keys)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version list show"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version list show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1274,7 +1662,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__keys__subcmd__list)
-            opts="-q -v -h -V --org --deep --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --deep --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1332,7 +1720,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__keys__subcmd__show)
-            opts="-q -v -h -V --deep --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --deep --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1386,7 +1774,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__man)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1440,7 +1828,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__re__subcmd__encrypt)
-            opts="-q -v -h -V --org --all --model --from-version --to-version --reason --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --join --join-wait --once --workers --max-rate --max-replica-lag --max-active-sessions --throttle-query --throttle-file --hours --max-time --until --pause-between --max-dark --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --all --model --from-version --to-version --reason --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --join --join-wait --once --workers --max-rate --max-replica-lag --max-active-sessions --throttle-query --throttle-file --hours --max-time --until --pause-between --max-dark --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1577,8 +1965,86 @@ _scrybe__keys() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        scrybe__subcmd__keys__subcmd__rewrap)
+            opts="-q -v -h -V --to --org --all --old-material --reason --max-rate --bind --application-can-use --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --org)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --application-can-use)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         scrybe__subcmd__keys__subcmd__rotate)
-            opts="-q -v -h -V --org --all --due --max-orgs --reason --revert --dek-only --max-outage --cutover --max-cutover --after-commit --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --join --join-wait --once --workers --max-rate --max-replica-lag --max-active-sessions --throttle-query --throttle-file --hours --max-time --until --pause-between --max-dark --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --org --all --due --max-orgs --reason --revert --dek-only --max-outage --cutover --max-cutover --after-commit --include-plaintext --unwrap-nested --settle --allow-triggers --dry-run --join --join-wait --once --workers --max-rate --max-replica-lag --max-active-sessions --throttle-query --throttle-file --hours --max-time --until --pause-between --max-dark --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1723,8 +2189,74 @@ _scrybe__keys() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        scrybe__subcmd__keys__subcmd__rotate__subcmd__cmk)
+            opts="-q -v -h -V --reason --wait --no-record --dry-run --yes --confirm --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -W "development staging production" -- "${cur}"))
+                    return 0
+                    ;;
+                --database-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database-url-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kms)
+                    COMPREPLY=($(compgen -W "aws local dev" -- "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         scrybe__subcmd__keys__subcmd__sandbox)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version up seed status down exec shell env serve-kms"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version up seed status down exec shell env serve-kms"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1778,7 +2310,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__down)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1832,7 +2364,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__env)
-            opts="-q -v -h -V --unset --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --unset --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1886,7 +2418,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__exec)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1940,7 +2472,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__seed)
-            opts="-q -v -h -V --orgs --notes --calls --messages --forms --clients --seed --without-client-tier2 --replace --inside --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --orgs --notes --calls --messages --forms --clients --seed --without-client-tier2 --replace --inside --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2022,7 +2554,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__serve__subcmd__kms)
-            opts="-q -v -h -V --port --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --port --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2080,7 +2612,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__shell)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2134,7 +2666,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__status)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2188,7 +2720,7 @@ _scrybe__keys() {
             return 0
             ;;
         scrybe__subcmd__keys__subcmd__sandbox__subcmd__up)
-            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --timeout --progress --color --help --version"
+            opts="-q -v -h -V --config --environment --database-url --database-url-file --kms --region --key --json --quiet --verbose --no-input --print-iam --timeout --progress --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_scrybe_keys_global_optspecs
-    string join \n config= environment= database-url= database-url-file= kms= region= key= json q/quiet v/verbose no-input timeout= progress= color= h/help V/version
+    string join \n config= environment= database-url= database-url-file= kms= region= key= json q/quiet v/verbose no-input print-iam timeout= progress= color= h/help V/version
 end
 
 function __fish_scrybe_keys_needs_command
@@ -44,18 +44,22 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l color -d 'When 
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "context" -d 'Show where a command would act: every setting and where it came from'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "init" -d 'Bind this database to its environment and install the tool\'s own schema'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "create-cmk" -d 'Provision the master key, its policy and aliases, and the trail, log bucket and alarms around it'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "rotate" -d 'Give organizations a new DEK version and move their cells to it'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "rotate-cmk" -d 'Give the master key new material now (KMS on-demand rotation)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "re-encrypt" -d 'Move cells to the active DEK version, wherever a flip left them behind'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "jobs" -d 'See, follow, slow down and stop jobs that move cells'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "keys" -d 'Show DEK versions, per organization'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "census" -d 'Count which key versions really protect how many cells, by opening them'
+complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "rewrap" -d 'Wrap DEKs anew, under another master key or the newest material of the same one'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "audit" -d 'Read the audit chain, or prove that it is whole'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "health" -d 'Check master key, DEKs, jobs and records, and say what to do next'
 complete -c scrybe-keys -n "__fish_scrybe_keys_needs_command" -f -a "sandbox" -d 'Run a throwaway PostgreSQL and AWS endpoint with a clinic\'s data'
@@ -81,9 +85,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l colo
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand context" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
@@ -110,11 +115,104 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l check -
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l sandbox -d 'Mark the database as a sandbox: every plan says so'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand init" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l allow -d 'Agree to overwriting a policy, moving an alias, taking over a key (comma-separated)' -r -f -a "policy\t'Replace a policy (of a key, bucket or topic) or lifecycle rules that say something else'
+alias\t'Point an alias that names another key at this one'
+adopt\t'Take over a key that this tool did not make'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l replica-region -d 'Copy the key into this region too; repeat for more' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l env-file -d 'Write the application\'s settings (AWS_KMS_KEY_ID and so on) into this file; one that holds anything else is refused' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l dry-run -l plan -d 'Show what would be made and change nothing; exit code 3 when something differs'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l multi-region -d 'Make the key a multi-Region key; this is fixed when a key is made'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l yes -d 'Agree to the plan without being asked'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -f -a "policy" -d 'Show or judge a key policy'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and not __fish_seen_subcommand_from policy iam" -f -a "iam" -d 'Print the IAM roles around the key'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -f -a "show" -d 'Print the key policy that create-cmk would send in this environment'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from policy" -f -a "lint" -d 'Look for traps in a key policy: a file, or - for stdin; needs no AWS, no database and no settings'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand create-cmk; and __fish_seen_subcommand_from iam" -f -a "show" -d 'Print a role\'s trust and permission policy, or list the roles; makes no call'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l org -d 'Rotate this organization; repeat for more' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l max-orgs -d 'How many organizations --due may start' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l reason -d 'Why; kept in the audit chain' -r
@@ -168,11 +266,44 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l allow
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l dry-run -d 'Show the plan and stop'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l reason -d 'Why; kept in the audit chain' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l wait -d 'How long to wait until the new material is in use' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l no-record -d 'Rotate although no database is named to record it in'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l dry-run -d 'Show the plan and stop'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l yes -d 'Agree to the plan without being asked'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rotate-cmk" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l org -d 'Move this organization\'s cells; repeat for more' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l model -d 'Only this table of the data map; repeat for more' -r
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l from-version -d 'Only cells under this version' -r
@@ -220,9 +351,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l a
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l dry-run -d 'Show the plan and stop'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand re-encrypt" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -245,9 +377,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and not __fish_seen_subcommand_from list status attach pause unpause tune cancel failures retry-failed" -f -a "list" -d 'List jobs, newest first'
@@ -280,9 +413,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -305,9 +439,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from status" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -330,9 +465,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from attach" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -356,9 +492,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l while-dark -d 'Hold at once, although cells stay dark until unpause'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from pause" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -381,9 +518,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from unpause" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l workers -d 'Worker threads of each process' -r
@@ -410,9 +548,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from tune" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
@@ -437,9 +576,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -l limit -d 'How many at most' -r
@@ -463,9 +603,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from failures" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
@@ -490,9 +631,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l yes -d 'Agree to the plan without being asked'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand jobs; and __fish_seen_subcommand_from retry-failed" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -515,9 +657,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and not __fish_seen_subcommand_from list show" -f -a "list" -d 'One line for every DEK version, newest first'
@@ -544,9 +687,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l deep -d 'Unwrap each DEK: one kms:Decrypt call per version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -570,9 +714,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l deep -d 'Unwrap each DEK: one kms:Decrypt call per version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand keys; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l org -d 'Only this organization; repeat for more' -r
@@ -602,11 +747,49 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l list-unopenable -d 'Name every cell that does not open (up to 1,000): table, column and row id'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand census" -s V -l version -d 'Print version'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l to -d 'The key that wraps from now on: id, ARN or alias [default: the configured key, its newest material]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l org -d 'Only DEKs of this organization; repeat for more' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l reason -d 'Why; kept in the audit chain and beside the old wrapping' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l max-rate -d 'KMS calls a second; three or so for each DEK' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l application-can-use -d 'Say that the application\'s role may Decrypt under the target: its ARN, in full' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l confirm -d 'Agree to exactly the plan with this digest, as --dry-run --json returned it' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
+staging\t''
+production\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l database-url -d 'Database address; a password in it can be seen by everybody on this machine [variables: DATABASE_URL, PG*]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l database-url-file -d 'File that holds the database address' -r -F
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l kms -d 'Who wraps DEKs [variable: SCRYBE_KMS; default: aws]' -r -f -a "aws\t'AWS KMS'
+local\t'The embedded KMS, in process: sandbox and drills'
+dev\t'`dev:` DEKs, as the application makes them without KMS; never in production'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l region -d 'AWS region of the CMK [variables: AWS_KMS_REGION, AWS_REGION; default: us-west-2]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l key -d 'CMK: key id, ARN or alias [variables: AWS_KMS_KEY_ID, AWS_KMS_KEY_ALIAS; default: the environment\'s alias]' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l timeout -d 'Stop in good order after this long, e.g. 90s, 30m' -r
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l progress -d 'How progress is shown' -r -f -a "auto\t'Bars on a terminal, nothing off it'
+plain\t'A line every few seconds'
+json\t'One JSON object a line'
+none\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l color -d 'When output is coloured [variable: NO_COLOR]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t''
+never\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l all -d 'DEKs of every organization'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l old-material -d 'Only DEKs that are not on the newest material of the key they are under'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l bind -d 'Bind the database to the target once every DEK is under it'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l dry-run -d 'Show the plan and stop'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l yes -d 'Agree to the plan without being asked'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l json -d 'Answer with one JSON object on stdout; never ask'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand rewrap" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
 staging\t''
@@ -627,9 +810,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not _
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and not __fish_seen_subcommand_from log verify" -f -a "log" -d 'Show records, newest first'
@@ -658,9 +842,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l oldest-first -d 'From the first record on'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from log" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -683,13 +868,19 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fis
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand audit; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l fail-on -d 'Severity from which on the exit code is 3' -r -f -a "warning\t''
 critical\t''"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l format -d 'For whom the answer is written' -r -f -a "table\t'For a person'
+json\t'As --json'
+nagios\t'One line with a status word and perfdata; exit codes 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN'
+prometheus\t'Prometheus text exposition'"
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l textfile -d 'Also write the Prometheus form to this file, for node_exporter\'s textfile collector; its name ends in .prom' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l environment -d 'Which world this is [variables: SCRYBE_ENV, NODE_ENV]' -r -f -a "development\t''
 staging\t''
@@ -712,9 +903,10 @@ never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l deep -d 'Also use the keys: make a data key, encrypt and decrypt, unwrap every active DEK'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l record -d 'Record the result in the audit chain'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand health" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -737,9 +929,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and not __fish_seen_subcommand_from up seed status down exec shell env serve-kms" -f -a "up" -d 'Make the sandbox, or start again what does not run'
@@ -770,9 +963,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from up" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l orgs -d 'Organizations; the first owns half of everything' -r
@@ -805,9 +999,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l replace -d 'Start over when it has data'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l inside
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from seed" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -830,9 +1025,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from status" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -855,9 +1051,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from down" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -880,9 +1077,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from exec" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -905,9 +1103,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from shell" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -931,9 +1130,10 @@ always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l unset -d 'Print how to leave it again'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from env" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -l port -r
@@ -957,9 +1157,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __f
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand sandbox; and __fish_seen_subcommand_from serve-kms" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -982,9 +1183,10 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l 
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand completions" -s V -l version -d 'Print version'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l config -d 'Configuration file [variable: SCRYBE_KEYS_CONFIG; else ~/.config/scrybe-keys/config.yaml, /etc/scrybe-keys/config.yaml]' -r -F
@@ -1007,8 +1209,9 @@ complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l color -d
 always\t''
 never\t''"
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l json -d 'Answer with one JSON object on stdout; never ask'
-complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, rotate, re-encrypt and health that ended with 0'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s q -l quiet -d 'Say nothing when all is well: no narration, and no report of init, create-cmk, rotate, rotate-cmk, rewrap, re-encrypt and health that ended with 0'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s v -l verbose -d 'Log to stderr: -v what is done, -vv also the SDK\'s own log (never bodies)'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l no-input -d 'Never ask; what needs an answer is refused instead'
+complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -l print-iam -d 'Print the IAM policy with exactly the actions this verb needs, and do nothing else; works without its other arguments'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c scrybe-keys -n "__fish_scrybe_keys_using_subcommand man" -s V -l version -d 'Print version'

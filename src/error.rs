@@ -131,6 +131,11 @@ impl From<crate::core::kms::KmsError> for Failure {
                 "kms-already-exists",
                 "choose another name, or look at what has it with `scrybe-keys context`",
             ),
+            K::Busy => (
+                Exit::Conflict,
+                "kms-busy",
+                "KMS is at work on this key, or about to be: `scrybe-keys health` shows its rotations; run the same command again in half an hour",
+            ),
             K::LimitExceeded => {
                 (Exit::Conflict, "kms-limit", "this is a hard limit of KMS: trying again does not help")
             }
@@ -144,6 +149,11 @@ impl From<crate::core::kms::KmsError> for Failure {
                 Exit::Unreachable,
                 "kms-throttled",
                 "KMS limits the request rate: run the same command again in a minute",
+            ),
+            K::WouldSucceed => (
+                Exit::Internal,
+                "kms-rehearsed",
+                "nothing was done: run the same command again with -vv, and report it",
             ),
             K::Unreachable => (
                 Exit::Unreachable,
@@ -164,6 +174,42 @@ impl From<crate::core::kms::KmsError> for Failure {
         };
         let message = error.to_string();
         Failure { exit, code, message, source: None, hints: vec![hint.to_owned()] }
+    }
+}
+
+impl From<crate::core::surroundings::AwsError> for Failure {
+    fn from(error: crate::core::surroundings::AwsError) -> Failure {
+        use crate::core::kms::KmsErrorKind as K;
+        let message = error.to_string();
+        if error.service == "kms" {
+            return error.error.into();
+        }
+        let code = error.error.code.clone().unwrap_or_default();
+        let failure = Failure { message, ..Failure::from(error.error.clone()) };
+        let (code, hint) = match (error.kind(), code.as_str()) {
+            (K::Denied, _) => (
+                "aws-denied",
+                "the caller lacks this permission: `scrybe-keys create-cmk --print-iam` prints all that are needed",
+            ),
+            (_, "InvalidCloudWatchLogsRoleArnException") => (
+                "logs-role-unusable",
+                "make the role first: `scrybe-keys create-cmk iam show CloudTrailToLogs` prints it, audit.logs-role names it",
+            ),
+            (_, "BucketAlreadyExists") => {
+                ("bucket-taken", "another account has a bucket of this name: give audit.bucket another one")
+            }
+            (K::LimitExceeded, _) => ("aws-limit", "this is a quota of the account: free one, or have it raised"),
+            (K::Throttled, _) => {
+                ("aws-throttled", "AWS limits the request rate: run the same command again in a minute")
+            }
+            (K::Unreachable | K::Unknown, _) => (
+                "aws-unreachable",
+                "check the network and the endpoint (AWS_ENDPOINT_URL), then run the same command again: it goes on",
+            ),
+            (K::Invalid, _) => ("aws-refused", "correct the value named above in the provision section"),
+            _ => return failure,
+        };
+        Failure { code, hints: vec![hint.to_owned()], ..failure }
     }
 }
 

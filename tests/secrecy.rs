@@ -85,6 +85,8 @@ fn secrecy_no_verb_shows_a_key_or_a_plaintext() {
     run(&["rotate", "--all", "--reason", "test", "--settle", "0s", "--yes"]);
     run(&["rotate", "--revert", "--org", org, "--reason", "test", "--settle", "0s", "--yes"]);
     run(&["re-encrypt", "--all", "--settle", "0s", "--include-plaintext", "--unwrap-nested", "--yes"]);
+    run(&["rotate-cmk", "--reason", "test", "--yes"]);
+    run(&["rewrap", "--old-material", "--reason", "test", "--yes"]);
     run(&["keys", "list"]);
     run(&["keys", "show", org, "--deep"]);
     run(&["jobs", "list"]);

@@ -5,23 +5,29 @@
 
 mod command_line;
 mod ending;
+mod manner;
+mod print_iam;
 
 use crate::answer::Context;
 use crate::aws;
-use crate::command::Cli;
-use crate::config::{Env, Origin, Provider, Settings};
+use crate::command::{Cli, health};
+use crate::config::{Env, Provider, Settings};
 use crate::core::kms::Kms;
 use crate::core::problem::Problem;
+use crate::core::surroundings::Surroundings;
 use crate::db;
 use crate::error::Failure;
-use crate::exit::Exit;
+use crate::exit::{Ended, Exit, Nagios};
 use crate::local;
+use crate::ops::allowed::{Allowed, Undeclared};
 use crate::ops::kms_guard::{Guarded, Pace};
 use crate::ops::signal::{self, Interrupt, Urgency};
 use crate::ops::{crash, ended};
 use crate::ui::{Terminal, Ui};
+use manner::Manner;
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// What every verb gets: who and where it is, how it may talk, when to stop.
@@ -35,6 +41,10 @@ pub struct App {
     pub run_id: uuid::Uuid,
     /// The command line without secrets, for records.
     pub command_line: String,
+    /// The verb's words joined by `-`: its row in `core::permissions`.
+    pub verb: String,
+    /// The first AWS call that the row does not name.
+    pub undeclared: Undeclared,
     kms: OnceLock<Arc<dyn Kms>>,
     delivery: OnceLock<ended::Delivery>,
 }
@@ -49,8 +59,20 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// The answer for a person, ready for stdout.
     pub text: String,
+    /// Who reads `text`.
+    pub reader: Reader,
     /// For verbs whose failure still has data to show: printed as the error after the answer.
     pub failure: Option<Failure>,
+}
+
+/// Who reads the text of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    Person,
+    /// It is said with --quiet too.
+    Program,
+    /// And the process ends with this code.
+    Nagios(Nagios),
 }
 
 impl Outcome {
@@ -58,7 +80,8 @@ impl Outcome {
     pub fn done(data: impl serde::Serialize, text: impl Into<String>) -> Result<Outcome, Failure> {
         let data = serde_json::to_value(data)
             .map_err(|e| Failure::internal("a report could not be written as JSON").caused_by(e))?;
-        Ok(Outcome { exit: Exit::Done, changed: false, data, problems: Vec::new(), text: text.into(), failure: None })
+        let (problems, text) = (Vec::new(), text.into());
+        Ok(Outcome { exit: Exit::Done, changed: false, data, problems, text, reader: Reader::Person, failure: None })
     }
 }
 
@@ -91,7 +114,10 @@ impl App {
         }
         let (ui, interrupt) = (self.ui.clone(), self.interrupt.clone());
         let pace = Pace::real(move |text| ui.say(text), move || interrupt.asked());
-        let kms: Arc<dyn Kms> = Arc::new(Guarded::new(self.open_kms()?, pace));
+        let kms: Arc<dyn Kms> = {
+            let allowed = Allowed::new(self.open_kms()?, &self.verb, self.undeclared.clone());
+            Arc::new(Guarded::new(Arc::new(allowed), pace))
+        };
         Ok(self.kms.get_or_init(|| kms).clone())
     }
 
@@ -100,20 +126,28 @@ impl App {
             None => Err(Failure::usage("no-kms", "no KMS is chosen").hint("give --kms aws")),
             Some(Provider::Dev) => Err(Failure::conflict("no-kms-in-dev", "provider dev has no KMS")),
             Some(Provider::Local) => self.open_local(),
-            Some(Provider::Aws) => {
-                let mut options = aws::Options::new(self.settings.region.value.clone());
-                if let Some(endpoint) = &self.settings.endpoint {
-                    let kms_alone = endpoint.origin == Origin::Variable("AWS_ENDPOINT_URL_KMS".to_owned());
-                    let which = if kms_alone { &mut options.kms_endpoint } else { &mut options.endpoint };
-                    *which = Some(endpoint.value.clone());
-                }
-                Ok(Arc::new(aws::AwsKms::connect(&options)?))
-            }
+            Some(Provider::Aws) => Ok(Arc::new(aws::AwsKms::connect(&self.aws_options())?)),
         }
     }
 }
 
 impl App {
+    /// What stands around the KMS of `account`: S3, CloudTrail, logs, alarms, topics. Provider `aws` only.
+    pub fn surroundings(&self, account: &str) -> Result<Arc<dyn Surroundings>, Failure> {
+        let (verb, undeclared) = (self.verb.clone(), self.undeclared.clone());
+        let may = Box::new(move |service, operation| undeclared.check(&verb, service, operation));
+        Ok(Arc::new(aws::AwsSurroundings::connect(&self.aws_options(), account, may)?))
+    }
+
+    fn aws_options(&self) -> aws::Options {
+        let endpoints = &self.settings.endpoints;
+        aws::Options {
+            endpoint: endpoints.all.as_ref().map(|e| e.value.clone()),
+            endpoints: endpoints.of.iter().map(|(service, e)| (*service, e.value.clone())).collect(),
+            ..aws::Options::new(self.settings.region.value.clone())
+        }
+    }
+
     /// The embedded KMS, in process. Its directory and the KEK that seals it must both be named: nothing falls into it by accident.
     fn open_local(&self) -> Result<Arc<dyn Kms>, Failure> {
         let Some(store) = &self.settings.local_store else {
@@ -131,25 +165,45 @@ impl App {
     }
 }
 
+/// A call that the verb's row does not name was refused and is a fault, whatever the verb made of the refusal.
+fn held_to_its_row(result: Result<Outcome, Failure>, undeclared: &Undeclared) -> Result<Outcome, Failure> {
+    let Some(call) = undeclared.first() else { return result };
+    let fault = Failure::internal(format!("not sent, since core::permissions does not name it: {call}"))
+        .hint("report this: the call or the table is wrong");
+    match result {
+        Ok(mut outcome) => {
+            outcome.exit = fault.exit;
+            outcome.failure = Some(fault);
+            Ok(outcome)
+        }
+        Err(failure) => Err(fault.caused_by(std::io::Error::other(failure.to_string()))),
+    }
+}
+
 /// Runs one command line and says how it ended.
-pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
+pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Ended {
     if terminal.is_process() {
         signal::guard_process();
     }
     let run_id = uuid::Uuid::new_v4();
-    let ours = || argv.iter().map(|a| a.to_string_lossy()).take_while(|a| a != "--");
     // Before clap has spoken only the words themselves can be asked.
-    let json = ours().any(|a| a == "--json");
+    let words: Vec<_> = argv.iter().map(|a| a.to_string_lossy()).take_while(|a| a != "--").collect();
+    let manner = Manner::of(words.iter().map(AsRef::as_ref));
     let no_color = env.var("NO_COLOR").is_some();
-    let (cli, verb_path) = match command_line::parse(&argv, &terminal, no_color) {
-        Ok(parsed) => parsed,
-        Err(error) => return ending::unparsed(&error, &terminal, json, no_color, run_id),
-    };
-    let ui = Ui::new(&terminal, &cli.flags, no_color);
-    if terminal.is_process() {
-        ui.start_log(cli.flags.verbose);
+    if let Some(asked) = print_iam::asked(&argv) {
+        return asked.answer(&env, &terminal, manner, no_color, run_id);
     }
-    let Cli { flags, verb } = cli;
+    let (Cli { mut flags, verb }, verb_path) = match command_line::parse(&argv, &terminal, no_color) {
+        Ok(parsed) => parsed,
+        Err(error) => return ending::unparsed(&error, &terminal, manner, no_color, run_id),
+    };
+    flags.json |= manner == Manner::Json;
+    let ui = Ui::new(&terminal, &flags, no_color);
+    if terminal.is_process() {
+        ui.start_log(flags.verbose);
+    }
+    // Whoever watches a file learns of every end.
+    let watched = verb.watched_file();
     let last_word = ending::LastWord::default();
     let urgency = if verb.only_reads() { Urgency::AtOnce } else { Urgency::InGoodOrder };
     let settings = if verb.needs_settings() { Settings::load(&flags, &env) } else { Ok(Settings::bare(&flags)) };
@@ -162,6 +216,8 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 interrupt: Interrupt::default(),
                 run_id,
                 command_line: command_line::for_records(&argv),
+                verb: verb_path.clone(),
+                undeclared: Undeclared::default(),
                 kms: OnceLock::new(),
                 delivery: OnceLock::new(),
             };
@@ -169,11 +225,12 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 crash::arm(point);
             }
             if terminal.is_process() {
-                let (ui, verb, last_word) =
-                    (Ui::new(&terminal, &flags, no_color), verb_path.clone(), last_word.clone());
+                let (ui, verb, last_word, watched) =
+                    (Ui::new(&terminal, &flags, no_color), verb_path.clone(), last_word.clone(), watched.clone());
                 signal::listen(&app.interrupt, urgency, flags.timeout, move |failure| {
                     last_word.take();
-                    ending::finish(&ui, &verb, run_id, None, Err(failure))
+                    tell_watcher(&ui, watched.as_deref());
+                    ending::finish(&ui, &verb, run_id, None, manner, Err(failure))
                 });
             }
             app.settings.warnings.iter().for_each(|warning| app.ui.warn(warning));
@@ -198,16 +255,21 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                 // Nobody interrupted it: its time was up.
                 *failure = signal::timed_out(timeout);
             }
+            result = held_to_its_row(result, &app.undeclared);
             if let Ok(outcome) = &mut result
                 && silent
                 && outcome.exit == Exit::Done
                 && outcome.failure.is_none()
+                && outcome.reader == Reader::Person
             {
                 outcome.text.clear();
             }
             last_word.take();
-            let exit = ending::finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), result);
-            if let Some(delivery) = app.delivery.get().filter(|_| exit != Exit::Internal) {
+            if result.is_err() {
+                tell_watcher(&app.ui, watched.as_deref());
+            }
+            let ended = ending::finish(&app.ui, &verb_path, run_id, Some(Context::of(&app.settings)), manner, result);
+            if let Some(delivery) = app.delivery.get().filter(|_| ended.exit != Exit::Internal) {
                 crash::point("before-delivered");
                 if let Err(failure) = ended::deliver(&app, *delivery) {
                     app.ui.warn(&format!(
@@ -215,8 +277,42 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Exit {
                     ));
                 }
             }
-            exit
+            ended
         }
-        Err(failure) => ending::finish(&ui, &verb_path, run_id, None, Err(failure)),
+        Err(failure) => {
+            tell_watcher(&ui, watched.as_deref());
+            ending::finish(&ui, &verb_path, run_id, None, manner, Err(failure))
+        }
+    }
+}
+
+/// Says in a watched file that the run failed. A file that cannot be written grows old, which is watched for too.
+fn tell_watcher(ui: &Ui, watched: Option<&Path>) {
+    if let Some(path) = watched
+        && let Err(failure) = health::leave_word(path)
+    {
+        ui.warn(&failure.message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_outside_the_row_is_a_fault_whatever_became_of_it() {
+        let result = |good: bool| {
+            if good { Outcome::done((), "fine") } else { Err(Failure::usage("other", "something else")) }
+        };
+        let row = Undeclared::default();
+        assert!(row.check("context", "kms", "DescribeKey").is_ok());
+        assert_eq!(held_to_its_row(result(true), &row).map(|o| o.exit).ok(), Some(Exit::Done));
+        assert!(row.check("context", "s3", "CreateBucket").is_err());
+        let Ok(outcome) = held_to_its_row(result(true), &row) else { panic!("its report is kept") };
+        assert_eq!((outcome.exit, outcome.text.as_str()), (Exit::Internal, "fine"));
+        let failure = held_to_its_row(result(false), &row).err().expect("a failure");
+        assert_eq!(failure.exit, Exit::Internal);
+        assert!(failure.message.contains("s3:CreateBucket by context"));
+        assert_eq!(failure.chain(), ["something else"]);
     }
 }

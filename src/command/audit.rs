@@ -1,6 +1,6 @@
 //! `audit`: what was done, by whom, and whether the record of it is whole.
 
-use crate::app::{App, Outcome};
+use crate::app::{App, Outcome, Reader};
 use crate::core::chain::Record;
 use crate::core::problem::{Problem, Severity};
 use crate::db::Filter;
@@ -134,7 +134,7 @@ fn verdict(verified: audit::Verified) -> Outcome {
         "headHash": verified.head.as_ref().map(|h| &h.1),
         "openIntents": verified.open.iter().map(as_json).collect::<Vec<_>>(),
     });
-    Outcome { exit, changed: false, data, problems, text, failure: None }
+    Outcome { exit, changed: false, data, problems, text, failure: None, reader: Reader::Person }
 }
 
 fn as_json(record: &Record) -> Value {

@@ -113,7 +113,7 @@ fn rows_of(s: &Settings) -> Vec<Row> {
         Row::of("kms", s.provider.as_ref(), |provider| provider.as_str().to_owned()),
         Row::of("region", Some(&s.region), String::clone),
         Row::of("key", s.key.as_ref(), String::clone),
-        Row::of("endpoint", s.endpoint.as_ref(), String::clone),
+        Row::of("endpoint", s.endpoints.kms(), String::clone),
         Row::of("local kms", s.local_store.as_ref(), |path| path.display().to_string()),
         Row::of("database", s.database.as_ref(), DatabaseUrl::shown),
         Row::of("data map", Some(&s.map), map),

@@ -1,6 +1,6 @@
 //! `init`: makes a database ready for the tool, once.
 
-use crate::app::{App, Outcome};
+use crate::app::{App, Outcome, Reader};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::ops::binding;
@@ -102,5 +102,5 @@ fn checked(survey: &Survey) -> Outcome {
         "plan": survey.plan(),
         "missingPrivileges": grants.iter().map(|g| json!({"sql": g.hint, "why": g.message})).collect::<Vec<_>>(),
     });
-    Outcome { exit, changed: false, data, problems, text, failure: None }
+    Outcome { exit, changed: false, data, problems, text, failure: None, reader: Reader::Person }
 }

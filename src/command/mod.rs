@@ -7,6 +7,7 @@ pub mod audit;
 pub mod census;
 pub mod completions;
 pub mod context;
+pub mod create_cmk;
 pub mod health;
 pub mod init;
 pub mod jobs;
@@ -16,7 +17,10 @@ pub mod movement;
 mod plan_shown;
 pub mod re_encrypt;
 mod report_shown;
+pub mod rewrap;
+mod rewrap_shown;
 pub mod rotate;
+pub mod rotate_cmk;
 pub mod sandbox;
 pub mod speed;
 mod steer;
@@ -50,11 +54,14 @@ macro_rules! verbs {
 verbs! {
     Context(context) "context";
     Init(init) "init";
+    CreateCmk(create_cmk) "create-cmk";
     Rotate(rotate) "rotate";
+    RotateCmk(rotate_cmk) "rotate-cmk";
     ReEncrypt(re_encrypt) "re-encrypt";
     Jobs(jobs) "jobs";
     Keys(keys) "keys";
     Census(census) "census";
+    Rewrap(rewrap) "rewrap";
     Audit(audit) "audit";
     Health(health) "health";
     Sandbox(sandbox) "sandbox";
@@ -65,6 +72,9 @@ verbs! {
 impl Verb {
     /// True for verbs that can be ended anywhere: they change nothing worth finishing.
     pub fn only_reads(&self) -> bool {
+        if let Verb::CreateCmk(args) = self {
+            return args.only_reads();
+        }
         matches!(
             self,
             Verb::Context(_)
@@ -79,13 +89,33 @@ impl Verb {
 
     /// True for verbs whose report may be left out with --quiet when all is well. A question is always answered.
     pub fn may_be_silent(&self) -> bool {
-        matches!(self, Verb::Init(_) | Verb::Rotate(_) | Verb::ReEncrypt(_) | Verb::Health(_))
+        if let Verb::CreateCmk(args) = self {
+            return !args.only_reads();
+        }
+        matches!(
+            self,
+            Verb::Init(_)
+                | Verb::Rotate(_)
+                | Verb::RotateCmk(_)
+                | Verb::ReEncrypt(_)
+                | Verb::Rewrap(_)
+                | Verb::Health(_)
+        )
+    }
+
+    /// A file that somebody watches, and that must not grow old in silence when the run fails.
+    pub fn watched_file(&self) -> Option<std::path::PathBuf> {
+        match self {
+            Verb::Health(args) => args.textfile.clone(),
+            _ => None,
+        }
     }
 
     /// False for verbs that only print something built in: no file is read and no setting can be wrong for them.
     pub fn needs_settings(&self) -> bool {
         match self {
             Verb::Completions(_) | Verb::Man(_) => false,
+            Verb::CreateCmk(args) => args.needs_settings(),
             Verb::Sandbox(args) => args.needs_settings(),
             _ => true,
         }

@@ -106,7 +106,12 @@ pub fn run(app: &App, request: Request, options: &MoveOptions) -> Result<Outcome
     {
         return help(app, &vault, &mut session, job, options, &Own::of(&request));
     }
-    let plan = rotation::plan(app, &mut session, &vault, request)?;
+    let plan = match rotation::plan(app, &mut session, &vault, request.clone()) {
+        Err(failure) if failure.code == "job-running" && !options.dry_run => {
+            return begun_elsewhere(app, &vault, &mut session, &request, options, failure);
+        }
+        planned => planned?,
+    };
     let shown = plan_shown::text(app, &plan);
     if options.dry_run {
         let mut outcome = Outcome::done(plan_shown::json_of(&plan), shown)?;
@@ -131,21 +136,8 @@ pub fn run(app: &App, request: Request, options: &MoveOptions) -> Result<Outcome
     let permit = Permit::ask(&app.ui, danger, &options.consent, &plan.digest, &question, &typed)?;
     let request = plan.request.clone();
     match job::run(app, &vault, plan, &permit) {
-        // The same command was given elsewhere at the same moment: it is one job.
         Err(failure) if failure.code == "job-running" => {
-            // It may not hold its lock yet, or be done already.
-            for _ in 0..20 {
-                if let Some(job) = rotation::running(app, &mut session, &request)? {
-                    return help(app, &vault, &mut session, job, options, &Own::of(&request));
-                }
-                if let Some(once) = &options.once
-                    && let Some(outcome) = done_once(app, &mut session, once, &request)?
-                {
-                    return Ok(outcome);
-                }
-                std::thread::sleep(Duration::from_millis(500));
-            }
-            Err(failure)
+            begun_elsewhere(app, &vault, &mut session, &request, options, failure)
         }
         ended => {
             let ended = ended?;
@@ -153,6 +145,30 @@ pub fn run(app: &App, request: Request, options: &MoveOptions) -> Result<Outcome
             report_shown::outcome(app, ended)
         }
     }
+}
+
+/// The same command was given elsewhere at the same moment: it is one job, and this process helps it.
+fn begun_elsewhere(
+    app: &App,
+    vault: &Vault,
+    session: &mut Session,
+    request: &Request,
+    options: &MoveOptions,
+    failure: Failure,
+) -> Result<Outcome, Failure> {
+    // It may not hold its lock yet, or be done already.
+    for _ in 0..20 {
+        if let Some(job) = rotation::running(app, session, request)? {
+            return help(app, vault, session, job, options, &Own::of(request));
+        }
+        if let Some(once) = &options.once
+            && let Some(outcome) = done_once(app, session, once, request)?
+        {
+            return Ok(outcome);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    Err(failure)
 }
 
 /// What is this process's own when it runs somebody else's job on: never what the job's records say.

@@ -1,6 +1,7 @@
 //! What the tool does: plan -> permit -> apply. No printing but through `ui`'s progress and narration, no SQL but through `db`.
 
 mod after_commit;
+pub mod allowed;
 pub mod audit;
 pub mod batches;
 pub mod binding;
@@ -21,14 +22,17 @@ pub mod join;
 pub mod keyrings;
 pub mod keys;
 pub mod kms_guard;
+pub mod material;
 mod moving;
 pub mod pace;
 pub mod permit;
 pub mod preflight;
+pub mod provisioning;
 mod pulse;
 pub mod request;
 mod resealing;
 pub mod retry;
+pub mod rewrapping;
 pub mod rotation;
 pub mod sandbox;
 pub mod settle;

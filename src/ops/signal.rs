@@ -5,7 +5,7 @@
 use crate::core::duration;
 use crate::db::Cancel;
 use crate::error::Failure;
-use crate::exit::Exit;
+use crate::exit::{Ended, Exit};
 use nix::sys::resource::{Resource, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -83,7 +83,7 @@ pub fn listen(
     interrupt: &Interrupt,
     urgency: Urgency,
     timeout: Option<Duration>,
-    end: impl Fn(Failure) -> Exit + Send + Sync + 'static,
+    end: impl Fn(Failure) -> Ended + Send + Sync + 'static,
 ) {
     let end = Arc::new(end);
     if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGPIPE]) {
@@ -133,6 +133,6 @@ pub fn timed_out(timeout: Duration) -> Failure {
 
 /// The end of a run that does not end by itself: whatever is committed is safe, whatever is not was never promised.
 #[expect(clippy::disallowed_methods, reason = "nothing can be returned through when nothing moves")]
-fn leave(exit: Exit) -> ! {
+fn leave(exit: Ended) -> ! {
     std::process::exit(exit.code().into())
 }

@@ -6,6 +6,8 @@
 // Each test file uses the part it needs.
 #![allow(dead_code)]
 
+pub mod account;
+pub mod between;
 pub mod cli;
 pub mod cluster;
 pub mod crowd;
@@ -19,4 +21,6 @@ pub mod kms_wire;
 pub mod plain;
 pub mod python;
 pub mod reshaped;
+pub mod wire;
 pub mod world;
+pub mod wrappings;
