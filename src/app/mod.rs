@@ -46,6 +46,7 @@ pub struct App {
     /// The first AWS call that the row does not name.
     pub undeclared: Undeclared,
     kms: OnceLock<Arc<dyn Kms>>,
+    surroundings: OnceLock<Arc<dyn Surroundings>>,
     delivery: OnceLock<ended::Delivery>,
 }
 
@@ -132,11 +133,15 @@ impl App {
 }
 
 impl App {
-    /// What stands around the KMS of `account`: S3, CloudTrail, logs, alarms, topics. Provider `aws` only.
+    /// What stands around the KMS of `account`, the caller's: S3, CloudTrail, logs, alarms, topics. Made on first use. Provider `aws` only.
     pub fn surroundings(&self, account: &str) -> Result<Arc<dyn Surroundings>, Failure> {
+        if let Some(surroundings) = self.surroundings.get() {
+            return Ok(surroundings.clone());
+        }
         let (verb, undeclared) = (self.verb.clone(), self.undeclared.clone());
         let may = Box::new(move |service, operation| undeclared.check(&verb, service, operation));
-        Ok(Arc::new(aws::AwsSurroundings::connect(&self.aws_options(), account, may)?))
+        let made: Arc<dyn Surroundings> = Arc::new(aws::AwsSurroundings::connect(&self.aws_options(), account, may)?);
+        Ok(self.surroundings.get_or_init(|| made).clone())
     }
 
     fn aws_options(&self) -> aws::Options {
@@ -219,6 +224,7 @@ pub fn run(argv: Vec<OsString>, env: Env, terminal: Terminal) -> Ended {
                 verb: verb_path.clone(),
                 undeclared: Undeclared::default(),
                 kms: OnceLock::new(),
+                surroundings: OnceLock::new(),
                 delivery: OnceLock::new(),
             };
             if let Some(point) = app.env.var("SCRYBE_KEYS_CRASH_AT") {

@@ -80,6 +80,14 @@ impl MoveOptions {
     }
 }
 
+/// Refuses an empty reason.
+pub fn require_reason(reason: &str) -> Result<(), Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("no-reason", "--reason is empty: say why, it is kept in the audit chain"));
+    }
+    Ok(())
+}
+
 /// Organization ids from the command line.
 pub fn organizations(ids: &[String]) -> Result<Vec<OrgId>, Failure> {
     let mut all = Vec::new();

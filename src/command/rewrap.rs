@@ -59,9 +59,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
-        if self.reason.trim().is_empty() {
-            return Err(Failure::usage("no-reason", "--reason is empty: say why, it is kept in the audit chain"));
-        }
+        movement::require_reason(&self.reason)?;
         let request = Request {
             scope: if self.orgs.is_empty() {
                 Scope::All

@@ -64,9 +64,7 @@ impl Args {
             return movement::join(app, job, &self.options);
         }
         let reason = self.reason.unwrap_or_default();
-        if reason.trim().is_empty() {
-            return Err(Failure::usage("no-reason", "--reason is empty: say why, it is kept in the audit chain"));
-        }
+        movement::require_reason(&reason)?;
         let scope = if self.due {
             let at_most = self.max_orgs.or(app.settings.policy.max_orgs).ok_or_else(|| {
                 Failure::usage("no-max-orgs", "--due does not say how many organizations it may start")

@@ -1,5 +1,6 @@
 //! `rotate-cmk`: new material for the master key, on demand.
 
+use super::movement;
 use super::movement::problems_text;
 use crate::app::{App, Outcome};
 use crate::error::Failure;
@@ -41,9 +42,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, app: &App) -> Result<Outcome, Failure> {
-        if self.reason.trim().is_empty() {
-            return Err(Failure::usage("no-reason", "--reason is empty: say why, it is kept in the audit chain"));
-        }
+        movement::require_reason(&self.reason)?;
         let recorded = app.settings.database.is_some();
         if recorded && self.no_record {
             return Err(Failure::usage(

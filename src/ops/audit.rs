@@ -90,12 +90,7 @@ impl Journal {
         let job = job.to_string();
         let mut open = self.open_intents(begun)?;
         open.retain(|r| r.subject == subject && r.body.contains(&job));
-        for record in &open {
-            let Some(intent) = record.intent_id else { continue };
-            let details = json!({"derived": true, "stopReason": "interrupted", "interruptedRun": record.run_id});
-            self.outcome(&IntentId(intent), ended, subject, details)?;
-        }
-        Ok(open.len())
+        self.derive_outcomes(&open, ended)
     }
 
     /// Intents `begun` by other runs that have no outcome, oldest first. The caller knows whether they are dead.
@@ -115,12 +110,17 @@ impl Journal {
 
     /// The same for runs that have no job: every intent `begun` on this subject that is still open was written by a run that is dead.
     pub fn close_dead(&mut self, subject: &str, begun: &str) -> Result<usize, Failure> {
-        let mut open = self.session.open_intents()?;
-        open.retain(|r| r.subject == subject && r.event == begun && r.run_id != self.run_id);
-        for record in &open {
+        let mut open = self.open_intents(begun)?;
+        open.retain(|r| r.subject == subject);
+        self.derive_outcomes(&open, begun)
+    }
+
+    /// Gives each of these intents the outcome that its dead run did not write.
+    fn derive_outcomes(&mut self, open: &[Record], ended: &str) -> Result<usize, Failure> {
+        for record in open {
             let Some(intent) = record.intent_id else { continue };
             let details = json!({"derived": true, "stopReason": "interrupted", "interruptedRun": record.run_id});
-            self.outcome(&IntentId(intent), begun, subject, details)?;
+            self.outcome(&IntentId(intent), ended, &record.subject, details)?;
         }
         Ok(open.len())
     }

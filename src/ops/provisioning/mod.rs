@@ -228,8 +228,8 @@ impl Survey {
                 .unread()
                 .filter_map(|item| item.unknown.as_ref())
                 .any(|error| matches!(error.kind(), KmsErrorKind::NotFound | KmsErrorKind::Throttled));
-            let is_shown = !now.has_work() && !unseen;
-            if is_shown || (!now.has_work() && !waits) {
+            let is_read = !unseen || !waits;
+            if is_read && !now.has_work() {
                 return Ok(now);
             }
             let left: Vec<String> = now.items.iter().flat_map(Item::differences).collect();
